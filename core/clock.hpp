@@ -1,0 +1,16 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+namespace cordgate {
+
+/// Wall time: sessions outlive a process and are shared by replicas. Time-outs
+/// of connections use std::chrono::steady_clock instead.
+using Clock = std::chrono::system_clock;
+using TimePoint = Clock::time_point;
+
+/// Tells the time; given, so that tests can turn the hands. Thread-safe.
+using Now = std::function<TimePoint()>;
+
+}  // namespace cordgate

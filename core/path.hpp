@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.hpp"
+
+namespace cordgate {
+
+/// One way to read a path: its segments, percent-decoded, without the leading
+/// slash. "/a/b/" has the segments a, b and an empty one.
+using PathReading = std::vector<std::string>;
+
+/// The path of a request, checked, and every way that a server might read it.
+///
+/// Frameworks differ on "//", "%2f", "%5c", ";x" and trailing dots or blanks of
+/// a segment. Nothing is repaired: the bytes that were judged are the bytes
+/// that are sent, and a caller that gets different answers for two readings
+/// refuses the request. Usually there is exactly one reading.
+class Path {
+public:
+    /// `raw` starts with '/', has no query. Fails (client, bad_request) on
+    /// controls, space, backslash, '#', 8-bit bytes, broken escapes, NUL, bad
+    /// UTF-8, and on "." and ".." segments under any reading (RFC 3986, 6.2.2).
+    static Result<Path> parse(std::string_view raw);
+
+    /// The first is the plain one: split at '/', each segment decoded once.
+    const std::vector<PathReading>& readings() const { return readings_; }
+    const std::string& raw() const { return raw_; }
+    /// The plain reading joined again with '/': "/login" for "/%6cogin".
+    std::string decoded() const;
+
+private:
+    std::string raw_;
+    std::vector<PathReading> readings_;
+};
+
+}  // namespace cordgate
