@@ -1,0 +1,85 @@
+#include "core/base64.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace cordgate {
+namespace {
+
+constexpr std::string_view url_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view plain_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr std::array<std::int8_t, 256> values_of(std::string_view alphabet) {
+    std::array<std::int8_t, 256> values{};
+    values.fill(-1);
+    for (std::size_t i = 0; i < alphabet.size(); ++i) {
+        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+    }
+    return values;
+}
+
+constexpr auto url_values = values_of(url_alphabet);
+constexpr auto plain_values = values_of(plain_alphabet);
+
+std::string encode(std::string_view bytes, std::string_view alphabet) {
+    std::string out;
+    out.reserve((bytes.size() * 4 + 2) / 3 + 2);  // and the padding of base64_encode
+    std::uint32_t pending = 0;
+    int bits = 0;
+    for (const char c : bytes) {
+        pending = (pending << 8) | static_cast<unsigned char>(c);
+        for (bits += 8; bits >= 6; bits -= 6) out += alphabet[(pending >> (bits - 6)) & 63];
+    }
+    if (bits > 0) out += alphabet[(pending << (6 - bits)) & 63];
+    return out;
+}
+
+// Bits that are left over must be zero: else one value had several spellings.
+template <class ValueOf>
+std::optional<std::string> decode(std::string_view text, ValueOf value_of) {
+    if (text.size() % 4 == 1) return std::nullopt;
+    std::string out;
+    out.reserve(text.size() * 3 / 4);
+    std::uint32_t pending = 0;
+    int bits = 0;
+    for (const char c : text) {
+        const int value = value_of(static_cast<unsigned char>(c));
+        if (value < 0) return std::nullopt;
+        pending = (pending << 6) | static_cast<std::uint32_t>(value);
+        bits += 6;
+        if (bits < 8) continue;
+        bits -= 8;
+        out += static_cast<char>((pending >> bits) & 0xff);
+    }
+    if ((pending & ((1U << bits) - 1)) != 0) return std::nullopt;
+    return out;
+}
+
+}  // namespace
+
+std::string base64url_encode(std::string_view bytes) {
+    return encode(bytes, url_alphabet);
+}
+
+std::optional<std::string> base64url_decode(std::string_view text) {
+    return decode(text, [](unsigned char c) { return url_values[c]; });
+}
+
+std::string base64_encode(std::string_view bytes) {
+    std::string out = encode(bytes, plain_alphabet);
+    while (out.size() % 4 != 0) out += '=';
+    return out;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+    if (text.size() % 4 == 0) {
+        for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
+    }
+    return decode(text, [](unsigned char c) {
+        return plain_values[c] >= 0 ? plain_values[c] : url_values[c];
+    });
+}
+
+}  // namespace cordgate

@@ -1,0 +1,95 @@
+#include "core/cookie.hpp"
+
+#include <algorithm>
+
+#include "core/ascii.hpp"
+
+namespace cordgate {
+namespace {
+
+// Cuts the next ';'-separated piece off `header`, blanks included.
+std::string_view next_piece(std::string_view& header) {
+    const auto end = header.find(';');
+    const auto piece = header.substr(0, end);
+    header.remove_prefix(end == std::string_view::npos ? header.size() : end + 1);
+    return piece;
+}
+
+// The name of a pair; nothing for a piece without '=', which names no cookie.
+std::string_view name_of(std::string_view piece) {
+    const auto pair = trim(piece);
+    const auto equals = pair.find('=');
+    return equals == std::string_view::npos ? std::string_view{} : pair.substr(0, equals);
+}
+
+std::string attributes_of(const CookieAttributes& attributes) {
+    std::string text = "; Path=" + attributes.path;
+    if (!attributes.domain.empty()) text += "; Domain=" + attributes.domain;
+    text += "; HttpOnly";
+    if (attributes.secure) text += "; Secure";
+    if (!attributes.same_site.empty()) text += "; SameSite=" + attributes.same_site;
+    return text;
+}
+
+}  // namespace
+
+std::vector<std::string_view> cookie_values(std::string_view header, std::string_view name) {
+    std::vector<std::string_view> values;
+    if (name.empty()) return values;
+    while (!header.empty()) {
+        const auto pair = trim(next_piece(header));
+        if (name_of(pair) == name) values.push_back(pair.substr(name.size() + 1));
+    }
+    return values;
+}
+
+std::string without_cookies(std::string_view header, const std::vector<std::string>& names) {
+    std::string kept;
+    bool any_kept = false;
+    bool dropped = false;
+    bool worth_sending = false;
+    const bool open_end = header.ends_with(';');
+    while (!header.empty()) {
+        auto piece = next_piece(header);
+        const auto name = name_of(piece);
+        if (!name.empty() && std::find(names.begin(), names.end(), name) != names.end()) {
+            dropped = true;
+            continue;
+        }
+        if (any_kept) {
+            kept += ';';
+        } else if (dropped) {
+            while (piece.starts_with(' ') || piece.starts_with('\t')) piece.remove_prefix(1);
+        }
+        kept += piece;
+        any_kept = true;
+        worth_sending = worth_sending || !trim(piece).empty();
+    }
+    if (!worth_sending) return {};
+    if (open_end) kept += ';';
+    return kept;
+}
+
+std::string set_cookie(const CookieAttributes& attributes, std::string_view value,
+                       std::chrono::seconds max_age) {
+    std::string text = attributes.name + '=';
+    text += value;
+    if (max_age.count() > 0) text += "; Max-Age=" + std::to_string(max_age.count());
+    return text + attributes_of(attributes);
+}
+
+// Expires as well: some clients know only that.
+std::string clear_cookie(const CookieAttributes& attributes) {
+    return attributes.name + "=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT" +
+           attributes_of(attributes);
+}
+
+// Browsers keep "=name=value" as a cookie without a name and send back just
+// "name=value" (RFC 6265bis, 5.6 and 5.8.3), so that is the name to judge.
+std::string_view set_cookie_name(std::string_view header) {
+    auto pair = trim(next_piece(header));
+    if (!pair.empty() && pair.front() == '=') pair = trim(pair.substr(1));
+    return trim(name_of(pair));
+}
+
+}  // namespace cordgate

@@ -1,0 +1,203 @@
+#include "core/path.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/ascii.hpp"
+#include "core/url.hpp"
+
+namespace cordgate {
+namespace {
+
+enum class Class : unsigned char { plain, special, refused };
+
+// What a byte of a raw path means: most need no thought. "Special" ones make
+// the path go through every reading.
+constexpr std::array<Class, 256> classify() {
+    std::array<Class, 256> table{};
+    for (std::size_t c = 0; c < table.size(); ++c) {
+        const bool visible = c > 0x20 && c < 0x7f;
+        const bool cuts = c == '\\' || c == '#' || c == '?';
+        table[c] = visible && !cuts ? Class::plain : Class::refused;
+    }
+    table['%'] = Class::special;
+    table[';'] = Class::special;
+    return table;
+}
+constexpr auto classes = classify();
+
+// Stand for "%2f" and "%5c" in a decoded path: decoded controls are refused, so
+// that these two bytes are free.
+constexpr char encoded_slash = '\x01';
+constexpr char encoded_backslash = '\x02';
+
+Error bad_path(const char* why) {
+    return Error{ErrorKind::bad_request, ErrorSource::client, std::string("path: ") + why};
+}
+
+bool is_blank_or_dot(char c) {
+    return c == '.' || c == ' ';
+}
+
+// "." and "..", and what Windows or a servlet container makes of ".. " or
+// "..;x": only dots and blanks, with a dot among them.
+bool is_dot_segment(std::string_view segment) {
+    segment = segment.substr(0, segment.find(';'));
+    return segment.find('.') != std::string_view::npos &&
+           std::all_of(segment.begin(), segment.end(), is_blank_or_dot);
+}
+
+template <class Visit>
+void for_each_segment(std::string_view text, std::string_view separators, Visit visit) {
+    while (true) {
+        const auto end = text.find_first_of(separators);
+        visit(text.substr(0, end));
+        if (end == std::string_view::npos) return;
+        text.remove_prefix(end + 1);
+    }
+}
+
+PathReading split(std::string_view text) {
+    PathReading segments;
+    segments.reserve(1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '/')));
+    for_each_segment(text, "/", [&](std::string_view segment) { segments.emplace_back(segment); });
+    return segments;
+}
+
+struct Decoded {
+    std::string text;             // with the two stand-ins
+    const char* fault = nullptr;  // why it is refused
+};
+
+Decoded decode(std::string_view raw) {
+    Decoded out;
+    out.text.reserve(raw.size());
+    for (std::size_t i = 0; i < raw.size(); ++i) {
+        if (raw[i] != '%') {
+            out.text += raw[i];
+            continue;
+        }
+        const int high = i + 2 < raw.size() ? hex_value(raw[i + 1]) : -1;
+        const int low = i + 2 < raw.size() ? hex_value(raw[i + 2]) : -1;
+        if (high < 0 || low < 0) return {{}, "broken escape"};
+        const int byte = high * 16 + low;
+        if (byte < 0x20 || byte == 0x7f) return {{}, "escaped control"};
+        if (byte == '/') {
+            out.text += encoded_slash;
+        } else if (byte == '\\') {
+            out.text += encoded_backslash;
+        } else {
+            out.text += static_cast<char>(byte);
+        }
+        i += 2;
+    }
+    if (!is_valid_utf8(out.text)) out.fault = "not UTF-8";
+    return out;
+}
+
+// The ways in which servers differ; each bit may be on or off for itself.
+enum Habit : unsigned {
+    merges_slashes = 1,
+    splits_at_encoded_slash = 2,
+    splits_at_encoded_backslash = 4,
+    drops_parameters = 8,
+    drops_trailing_dots = 16,
+    every_habit = 31,
+};
+
+// What a server with these habits makes of a decoded path.
+PathReading read_as(std::string_view decoded, unsigned habits) {
+    std::string text(decoded);
+    const char slash = (habits & splits_at_encoded_backslash) != 0 ? '/' : '\\';
+    std::replace(text.begin(), text.end(), encoded_backslash, slash);
+    if ((habits & splits_at_encoded_slash) != 0) {
+        std::replace(text.begin(), text.end(), encoded_slash, '/');
+    }
+
+    PathReading segments;
+    for_each_segment(text, "/", [&](std::string_view segment) {
+        if ((habits & drops_parameters) != 0) segment = segment.substr(0, segment.find(';'));
+        if ((habits & drops_trailing_dots) != 0) {
+            while (!segment.empty() && is_blank_or_dot(segment.back())) segment.remove_suffix(1);
+        }
+        segments.emplace_back(segment);
+        auto& added = segments.back();
+        std::replace(added.begin(), added.end(), encoded_slash, '/');
+    });
+    if ((habits & merges_slashes) != 0) {  // but for the one at the end
+        const auto empty = [](const std::string& segment) { return segment.empty(); };
+        segments.erase(std::remove_if(segments.begin(), segments.end() - 1, empty),
+                       segments.end() - 1);
+    }
+    return segments;
+}
+
+// Habits that can make a difference to this path.
+unsigned relevant_habits(std::string_view decoded) {
+    const auto has = [&](char c) { return decoded.find(c) != std::string_view::npos; };
+    unsigned habits = merges_slashes;
+    if (has(encoded_slash)) habits |= splits_at_encoded_slash;
+    if (has(encoded_backslash)) habits |= splits_at_encoded_backslash;
+    if (has(';')) habits |= drops_parameters;
+    if (has('.') || has(' ')) habits |= drops_trailing_dots;
+    return habits;
+}
+
+std::vector<PathReading> every_reading(std::string_view decoded) {
+    const unsigned relevant = relevant_habits(decoded);
+    std::vector<PathReading> readings;
+    for (unsigned habits = 0; habits <= every_habit; ++habits) {
+        if ((habits & ~relevant) != 0) continue;
+        auto reading = read_as(decoded, habits);
+        if (std::find(readings.begin(), readings.end(), reading) == readings.end()) {
+            readings.push_back(std::move(reading));
+        }
+    }
+    return readings;
+}
+
+}  // namespace
+
+Result<Path> Path::parse(std::string_view raw) {
+    if (raw.empty() || raw.front() != '/') return bad_path("does not start with a slash");
+    bool special = false;
+    char before = 0;
+    for (const char c : raw) {
+        const auto kind = classes[static_cast<unsigned char>(c)];
+        if (kind == Class::refused) return bad_path("holds a byte that has to be escaped");
+        special =
+            special || kind == Class::special || (c == '/' && (before == '/' || before == '.'));
+        before = c;
+    }
+
+    Path path;
+    path.raw_ = raw;
+    const auto text = raw.substr(1);
+    if (!special && before != '.') {
+        path.readings_.push_back(split(text));
+        return path;
+    }
+
+    const auto decoded = decode(text);
+    if (decoded.fault != nullptr) return bad_path(decoded.fault);
+    // Split at everything that anybody splits at: what is no dot segment here
+    // is none in any reading.
+    bool dots = false;
+    constexpr char separators[] = {'/', encoded_slash, encoded_backslash, '\0'};
+    for_each_segment(decoded.text, separators,
+                     [&](std::string_view segment) { dots = dots || is_dot_segment(segment); });
+    if (dots) return bad_path("holds a dot segment");
+    path.readings_ = every_reading(decoded.text);
+    return path;
+}
+
+std::string Path::decoded() const {
+    std::string text;
+    for (const auto& segment : readings_.front()) {
+        text += '/';
+        text += segment;
+    }
+    return text;
+}
+
+}  // namespace cordgate
