@@ -35,7 +35,7 @@ ROWS
 
 # Prints each include of ROOT that breaks a row; fails when there is one.
 check() {
-    (cd "$1" && find core store config proxy cmd -name '*.[ch]pp' -exec \
+    (cd "$1"; find core store config proxy cmd -name '*.[ch]pp' -exec \
         grep -Hn '^[[:space:]]*#[[:space:]]*include' {} + 2>/dev/null || true) |
     awk -v folders="$folders" -v fences="$fences" '
         BEGIN {
