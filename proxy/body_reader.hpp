@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "core/result.hpp"
+#include "proxy/buffer.hpp"
+#include "proxy/http/chunked.hpp"
+#include "proxy/http/head.hpp"
+#include "proxy/stream.hpp"
+
+namespace cordgate::proxy {
+
+/// The body of one message, read piece by piece with constant memory.
+///
+/// `stream` and `buffer` must outlive it; the buffer may hold the beginning of
+/// the body and keeps what follows its end (the next request). Errors: those of
+/// Stream, `closed` when the peer stopped before the end, `bad_request` for
+/// broken chunked coding, `too_large` beyond `limit` bytes.
+class BodyReader {
+public:
+    BodyReader(Stream& stream, Buffer& buffer, const http::MessageFields& head, ErrorSource source,
+               std::chrono::milliseconds idle, std::uint64_t limit = 0);
+
+    /// The next piece; empty at the end of the body. The view is valid until the
+    /// next call.
+    Awaitable<Result<std::string_view>> next();
+    /// The next piece if it is in the buffer already; nullopt: it is not.
+    std::optional<Result<std::string_view>> next_buffered();
+
+    bool done() const { return done_; }
+    std::uint64_t size() const { return total_; }
+    /// Whether any of the body, or its end, is still to come from the peer.
+    bool needs_reading() const;
+
+private:
+    std::optional<Result<std::string_view>> next_known();
+    std::optional<Result<std::string_view>> next_chunked();
+    Result<std::string_view> counted(std::string_view piece);
+    Error failure(ErrorKind kind, std::string_view what) const;
+
+    static constexpr std::size_t read_size = 32 * 1024;
+
+    Stream& stream_;
+    Buffer& buffer_;
+    http::Framing framing_;
+    std::uint64_t left_;
+    http::ChunkedDecoder decoder_;
+    ErrorSource source_;
+    std::chrono::milliseconds idle_;
+    std::uint64_t limit_;
+    std::uint64_t total_ = 0;
+    std::size_t lent_ = 0;  ///< bytes of the buffer that the caller still looks at
+    bool done_ = false;
+};
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,189 @@
+#include "proxy/client_address.hpp"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+#include <cstring>
+
+#include "core/ascii.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+constexpr std::array<std::uint8_t, 12> v4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+/// One element of X-Forwarded-For: an address, in quotes or brackets, with or
+/// without a port (RFC 7239, 6 describes the same forms).
+std::optional<IpAddress> parse_hop(std::string_view text) {
+    text = trim(text);
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+        text = text.substr(1, text.size() - 2);
+    }
+    if (!text.empty() && text.front() == '[') {
+        return IpAddress::parse(text.substr(1, text.find(']') - 1));
+    }
+    const auto colon = text.find(':');
+    if (colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
+        text = text.substr(0, colon);
+    }
+    return IpAddress::parse(text);
+}
+
+std::string_view last_item(std::string_view& list) {
+    const auto comma = list.rfind(',');
+    const auto item = comma == std::string_view::npos ? list : list.substr(comma + 1);
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(0, comma);
+    return item;
+}
+
+/// Several fields of one name are one list (RFC 9110, 5.3).
+std::string joined(const http::RequestHead& head, std::string_view name) {
+    std::string out;
+    for (const auto& field : head.fields) {
+        if (!iequals(field.name, name) || field.value.empty()) continue;
+        if (!out.empty()) out += ", ";
+        out += field.value;
+    }
+    return out;
+}
+
+/// The value of a field that must stand once and be one value.
+std::string_view single(const http::RequestHead& head, std::string_view name) {
+    std::string_view value;
+    for (const auto& field : head.fields) {
+        if (!iequals(field.name, name)) continue;
+        if (!value.empty()) return {};
+        value = field.value;
+    }
+    return value.find(',') == std::string_view::npos ? value : std::string_view{};
+}
+
+bool is_request_id(std::string_view text) {
+    if (text.empty() || text.size() > 128) return false;
+    for (const char c : text) {
+        if (!is_alnum(c) && c != '-' && c != '_' && c != '.') return false;
+    }
+    return true;
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+    unsigned value = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (ec != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (value == 0 || value > 65535) return std::nullopt;
+    return static_cast<std::uint16_t>(value);
+}
+
+std::optional<std::uint16_t> port_of(std::string_view authority) {
+    const auto colon = authority.rfind(':');
+    if (colon == std::string_view::npos || authority.back() == ']') return std::nullopt;
+    return parse_port(authority.substr(colon + 1));
+}
+
+}  // namespace
+
+std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+    char buffer[INET6_ADDRSTRLEN + 1];
+    if (text.empty() || text.size() >= sizeof buffer) return std::nullopt;
+    std::memcpy(buffer, text.data(), text.size());
+    buffer[text.size()] = '\0';
+    IpAddress address;
+    if (inet_pton(AF_INET6, buffer, address.bytes.data()) == 1) return address;
+    if (inet_pton(AF_INET, buffer, address.bytes.data() + 12) == 1) {
+        std::memcpy(address.bytes.data(), v4_prefix.data(), v4_prefix.size());
+        return address;
+    }
+    return std::nullopt;
+}
+
+bool IpAddress::is_v4() const {
+    return std::memcmp(bytes.data(), v4_prefix.data(), v4_prefix.size()) == 0;
+}
+
+std::string IpAddress::to_string() const {
+    char buffer[INET6_ADDRSTRLEN];
+    const auto* text = is_v4() ? inet_ntop(AF_INET, bytes.data() + 12, buffer, sizeof buffer)
+                               : inet_ntop(AF_INET6, bytes.data(), buffer, sizeof buffer);
+    return text ? text : "";
+}
+
+std::string IpAddress::limit_key() const {
+    if (is_v4()) return to_string();
+    IpAddress network = *this;
+    std::fill(network.bytes.begin() + 8, network.bytes.end(), std::uint8_t{0});
+    return network.to_string() + "/64";
+}
+
+std::optional<IpRange> IpRange::parse(std::string_view text) {
+    const auto slash = text.find('/');
+    const auto address = IpAddress::parse(text.substr(0, slash));
+    if (!address) return std::nullopt;
+    IpRange range{*address, 128};
+    if (slash == std::string_view::npos) return range;
+    unsigned bits = 0;
+    const auto digits = text.substr(slash + 1);
+    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+    if (ec != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+    if (bits > (address->is_v4() ? 32U : 128U)) return std::nullopt;
+    range.prefix = address->is_v4() ? bits + 96 : bits;
+    return range;
+}
+
+bool IpRange::contains(const IpAddress& address) const {
+    const auto whole = prefix / 8;
+    if (std::memcmp(base.bytes.data(), address.bytes.data(), whole) != 0) return false;
+    const auto rest = prefix % 8;
+    if (rest == 0) return true;
+    const auto mask = static_cast<std::uint8_t>(0xff << (8 - rest));
+    return (base.bytes[whole] & mask) == (address.bytes[whole] & mask);
+}
+
+TrustedProxies::TrustedProxies(const std::vector<std::string>& ranges) {
+    for (const auto& text : ranges) {
+        if (const auto range = IpRange::parse(text)) ranges_.push_back(*range);
+    }
+}
+
+bool TrustedProxies::trusts(const IpAddress& address) const {
+    for (const auto& range : ranges_) {
+        if (range.contains(address)) return true;
+    }
+    return false;
+}
+
+ClientInfo TrustedProxies::resolve(const std::optional<IpAddress>& peer,
+                                   const http::RequestHead& head, bool public_secure) const {
+    ClientInfo client;
+    client.address = peer ? peer->to_string() : "unix";
+    client.forwarded_for = client.address;
+    client.host = head.host;
+    client.secure = public_secure;
+
+    const bool trusted = peer ? trusts(*peer) : !ranges_.empty();
+    if (trusted) {
+        const auto list = joined(head, "x-forwarded-for");
+        for (std::string_view rest = list; !rest.empty();) {
+            const auto hop = parse_hop(last_item(rest));
+            if (!hop) break;
+            client.address = hop->to_string();
+            if (!trusts(*hop)) break;
+        }
+        if (!list.empty()) client.forwarded_for = list + ", " + client.forwarded_for;
+        if (const auto proto = single(head, "x-forwarded-proto"); !proto.empty()) {
+            if (iequals(proto, "https")) client.secure = true;
+            if (iequals(proto, "http")) client.secure = false;
+        }
+        const auto host = single(head, "x-forwarded-host");
+        if (!host.empty() && http::is_valid_authority(host)) client.host = host;
+        const auto id = single(head, "x-request-id");
+        if (is_request_id(id)) client.request_id = id;
+    }
+    const auto standard = static_cast<std::uint16_t>(client.secure ? 443 : 80);
+    client.port = port_of(client.host).value_or(standard);
+    if (trusted) {
+        if (const auto port = parse_port(single(head, "x-forwarded-port"))) client.port = *port;
+    }
+    return client;
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,45 @@
+#include "proxy/deadlines.hpp"
+
+namespace cordgate::proxy {
+
+Deadline::Deadline(Deadlines& owner) : owner_(owner), next_(owner.first_) {
+    if (next_) next_->previous_ = this;
+    owner.first_ = this;
+}
+
+Deadline::~Deadline() {
+    if (owner_.cursor_ == this) owner_.cursor_ = next_;
+    if (next_) next_->previous_ = previous_;
+    (previous_ ? previous_->next_ : owner_.first_) = next_;
+}
+
+void Deadline::expires_after(std::chrono::milliseconds after) {
+    // The owner's clock may be a tick behind: never expire early.
+    expiry_ = owner_.now_ + after + Deadlines::tick;
+}
+
+Deadlines::Deadlines(Executor executor) : timer_(executor), now_(SteadyClock::now()) {}
+
+Deadlines::~Deadlines() = default;
+
+void Deadlines::schedule() {
+    timer_.expires_after(tick);
+    timer_.async_wait([this](error_code error) {
+        if (error || stopped_) return;
+        sweep();
+        schedule();
+    });
+}
+
+void Deadlines::sweep() {
+    now_ = SteadyClock::now();
+    for (auto* item = first_; item; item = cursor_) {
+        cursor_ = item->next_;  // on_expiry may destroy any of them
+        if (item->expiry_ > now_) continue;
+        item->expires_never();
+        item->on_expiry();
+    }
+    cursor_ = nullptr;
+}
+
+}  // namespace cordgate::proxy

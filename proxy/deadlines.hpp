@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+
+#include "proxy/asio.hpp"
+
+namespace cordgate::proxy {
+
+class Deadlines;
+
+/// Something that has to be finished in time. Not thread-safe: lives and dies
+/// on its worker's thread; the Deadlines it belongs to must outlive it.
+class Deadline {
+public:
+    explicit Deadline(Deadlines& owner);
+    Deadline(const Deadline&) = delete;
+    Deadline& operator=(const Deadline&) = delete;
+    virtual ~Deadline();
+
+    /// From now on `on_expiry` is called once, `after` from now (within a tick).
+    void expires_after(std::chrono::milliseconds after);
+    void expires_never() { expiry_ = SteadyClock::time_point::max(); }
+
+protected:
+    virtual void on_expiry() = 0;
+
+private:
+    friend class Deadlines;
+
+    Deadlines& owner_;
+    Deadline* next_ = nullptr;
+    Deadline* previous_ = nullptr;
+    SteadyClock::time_point expiry_ = SteadyClock::time_point::max();
+};
+
+/// The deadlines of one worker: one timer that looks at all of them ten times a
+/// second. A timer per operation would cost a system call each; this costs a
+/// comparison, and reading the clock costs nothing between ticks.
+class Deadlines {
+public:
+    static constexpr std::chrono::milliseconds tick{100};
+
+    explicit Deadlines(Executor executor);
+    ~Deadlines();
+    void start() { schedule(); }
+    void stop() {
+        timer_.cancel();
+        stopped_ = true;
+    }
+
+    /// The time of the last tick.
+    SteadyClock::time_point now() const { return now_; }
+
+private:
+    friend class Deadline;
+
+    void schedule();
+    void sweep();
+
+    Timer timer_;
+    SteadyClock::time_point now_;
+    Deadline* first_ = nullptr;
+    Deadline* cursor_ = nullptr;  ///< next one of a sweep under way
+    bool stopped_ = false;
+};
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,67 @@
+#include "proxy/header_rules.hpp"
+
+#include "core/ascii.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+constexpr char fold(char c) {
+    return is_alnum(c) ? to_lower(c) : '-';
+}
+
+// What a client may not remove: framing, routing, credentials.
+constexpr std::string_view not_nominable[] = {
+    "host",   "cookie", "content-length", "content-type", "transfer-encoding",
+    "expect", "origin", "authorization",  "date",         "cache-control",
+};
+
+}  // namespace
+
+HeaderPolicy::HeaderPolicy(const std::vector<std::string>& managed) {
+    for (const auto& rule : header_rules) {
+        by_length_[rule.name.size()].push_back({
+            std::string(rule.name), {rule.drop_from_request, rule.drop_from_response}
+        });
+    }
+    for (const auto& name : managed) {
+        std::string folded;
+        for (const char c : name.substr(0, max_name)) folded.push_back(fold(c));
+        by_length_[folded.size()].push_back({
+            folded, {true, false}
+        });
+    }
+}
+
+HeaderPolicy::Drops HeaderPolicy::lookup(std::string_view name) const {
+    char folded[max_name];
+    const auto size = std::min(name.size(), max_name);
+    for (std::size_t i = 0; i < size; ++i) folded[i] = fold(name[i]);
+    const std::string_view text(folded, size);
+    if (const auto drops = lookup_folded(text); drops.request || drops.response) return drops;
+    // CGI's own spelling (RFC 3875, 4.1.18) of any of them.
+    constexpr std::string_view cgi = "http-";
+    if (text.starts_with(cgi)) return lookup_folded(text.substr(cgi.size()));
+    return {};
+}
+
+HeaderPolicy::Drops HeaderPolicy::lookup_folded(std::string_view folded) const {
+    for (const auto& rule : header_prefix_rules) {
+        if (folded.starts_with(rule.name)) {
+            return {rule.drop_from_request, rule.drop_from_response};
+        }
+    }
+    // A name that was cut cannot equal a shorter one of the table.
+    for (const auto& row : by_length_[folded.size()]) {
+        if (row.name == folded) return row.drops;
+    }
+    return {};
+}
+
+bool HeaderPolicy::may_be_nominated(std::string_view name) {
+    for (const auto kept : not_nominable) {
+        if (iequals(name, kept)) return false;
+    }
+    return true;
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+// Which header fields may pass, and why not. Policy is a table; each row has
+// its reason.
+
+namespace cordgate::proxy {
+
+struct HeaderRule {
+    std::string_view name;  ///< folded: lower case, every other character a '-'
+    bool drop_from_request;
+    bool drop_from_response;
+    std::string_view because;
+};
+
+/// Names are compared after folding: ASCII letters in lower case and every
+/// character that is neither letter nor digit as '-', because CGI, WSGI and
+/// friends hand "X_Discord_User" and "X-Discord-User" over as one variable.
+inline constexpr HeaderRule header_rules[] = {
+    {"connection",                     true,  true,  "RFC 9110, 7.6.1: lists this hop's options"        },
+    {"keep-alive",                     true,  true,  "RFC 9110, 7.6.1: about this hop"                  },
+    {"proxy-connection",               true,  true,  "RFC 9110, 7.6.1: about this hop"                  },
+    {"te",                             true,  true,  "RFC 9110, 10.1.4: about this hop"                 },
+    {"trailer",                        true,  true,  "RFC 9110, 6.6.2: trailers are not passed on"      },
+    {"transfer-encoding",              true,  true,  "RFC 9112, 6.1: we choose our own framing"         },
+    {"content-length",                 true,  true,  "RFC 9112, 6.2: written anew from the parsed value"},
+    {"upgrade",                        true,  true,  "RFC 9110, 7.8: made anew for an accepted upgrade" },
+    {"http2-settings",                 true,  true,  "RFC 9113, 3.1: h2c is not passed on"              },
+    {"expect",                         true,  false, "RFC 9110, 10.1.1: answered by us"                 },
+    {"host",                           true,  false, "written anew from the checked value"              },
+    {"proxy-authorization",            true,  false, "RFC 9110, 11.7.2: meant for this proxy"           },
+    {"proxy-authenticate",             false, true,  "RFC 9110, 11.7.1: meant for the next client only" },
+    {"proxy",                          true,  false, "CGI hands it over as HTTP_PROXY (CVE-2016-5385)"  },
+    {"cookie",                         true,  false, "written anew without our own cookies"             },
+    {"x-forwarded-for",                true,  false, "ours: client address"                             },
+    {"x-forwarded-proto",              true,  false, "ours: scheme"                                     },
+    {"x-forwarded-host",               true,  false, "ours: host"                                       },
+    {"x-forwarded-port",               true,  false, "ours: port"                                       },
+    {"x-forwarded-prefix",             true,  false, "believed by frameworks, said by nobody we trust"  },
+    {"x-forwarded-server",             true,  false, "believed by frameworks, said by nobody we trust"  },
+    {"x-forwarded-scheme",             true,  false, "believed by frameworks, said by nobody we trust"  },
+    {"x-forwarded-ssl",                true,  false, "believed by frameworks, said by nobody we trust"  },
+    {"x-forwarded-uri",                true,  false, "rewrites the target in some frameworks"           },
+    {"x-forwarded-method",             true,  false, "rewrites the method in some frameworks"           },
+    {"x-forwarded-path",               true,  false, "rewrites the target in some frameworks"           },
+    {"x-original-url",                 true,  false, "rewrites the target in some frameworks"           },
+    {"x-original-uri",                 true,  false, "rewrites the target in some frameworks"           },
+    {"x-original-method",              true,  false, "rewrites the method in some frameworks"           },
+    {"x-original-host",                true,  false, "rewrites the host in some frameworks"             },
+    {"x-rewrite-url",                  true,  false, "rewrites the target in some frameworks"           },
+    {"forwarded",                      true,  false, "RFC 7239: only X-Forwarded-* is spoken"           },
+    {"x-real-ip",                      true,  false, "claims a client address"                          },
+    {"x-client-ip",                    true,  false, "claims a client address"                          },
+    {"x-cluster-client-ip",            true,  false, "claims a client address"                          },
+    {"true-client-ip",                 true,  false, "claims a client address"                          },
+    {"cf-connecting-ip",               true,  false, "claims a client address"                          },
+    {"x-request-id",                   true,  false, "ours: one per request"                            },
+    {"remote-user",                    true,  false, "identity: a client must not be able to claim it"  },
+    {"remote-name",                    true,  false, "identity: a client must not be able to claim it"  },
+    {"remote-groups",                  true,  false, "identity: a client must not be able to claim it"  },
+    {"remote-email",                   true,  false, "identity: a client must not be able to claim it"  },
+    {"x-remote-user",                  true,  false, "identity: a client must not be able to claim it"  },
+    {"x-forwarded-user",               true,  false, "identity: a client must not be able to claim it"  },
+    {"x-forwarded-email",              true,  false, "identity: a client must not be able to claim it"  },
+    {"x-forwarded-groups",             true,  false, "identity: a client must not be able to claim it"  },
+    {"x-forwarded-preferred-username", true,  false,
+     "identity: a client must not be able to claim it"                                                  },
+    {"x-forwarded-access-token",       true,  false, "identity: a client must not be able to claim it"  },
+};
+
+/// Every name that starts with one of these is ours, in both directions.
+inline constexpr HeaderRule header_prefix_rules[] = {
+    {"x-discord-",      true, true,  "identity: the whole family belongs to the gate"   },
+    {"x-auth-request-", true, false, "identity: a client must not be able to claim them"},
+};
+
+/// The table, made ready for one look-up per field. Immutable; any thread.
+class HeaderPolicy {
+public:
+    /// `managed`: further names that only we may send, such as `headers.inject`.
+    explicit HeaderPolicy(const std::vector<std::string>& managed = {});
+
+    bool drop_from_request(std::string_view name) const { return lookup(name).request; }
+    bool drop_from_response(std::string_view name) const { return lookup(name).response; }
+
+    /// Whether Connection may take a field of this name off the request: never
+    /// one that others rely on (RFC 9110, 7.6.1 leaves that to the proxy).
+    static bool may_be_nominated(std::string_view name);
+
+private:
+    struct Drops {
+        bool request = false;
+        bool response = false;
+    };
+    struct Row {
+        std::string name;
+        Drops drops;
+    };
+
+    Drops lookup(std::string_view name) const;
+    Drops lookup_folded(std::string_view folded) const;
+
+    static constexpr std::size_t max_name = 64;
+    std::vector<Row> by_length_[max_name + 1];
+};
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,414 @@
+#include "proxy/http/head.hpp"
+
+#include <array>
+#include <cstring>
+
+#include "core/ascii.hpp"
+
+namespace cordgate::proxy::http {
+namespace {
+
+constexpr std::string_view crlf = "\r\n";
+
+enum CharClass : unsigned char {
+    token_char = 1,   ///< tchar
+    value_char = 2,   ///< field-value: visible, obs-text, SP, HTAB
+    target_char = 4,  ///< 0x21-0x7e but '#'
+};
+
+constexpr std::array<unsigned char, 256> make_classes() {
+    std::array<unsigned char, 256> table{};
+    for (int i = 0; i < 256; ++i) {
+        const char c = static_cast<char>(i);
+        const bool mark = std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+        unsigned char bits = 0;
+        if (is_alnum(c) || (i < 128 && mark)) bits |= token_char;
+        if (i == '\t' || (i >= 0x20 && i != 0x7f)) bits |= value_char;
+        if (i > 0x20 && i < 0x7f && i != '#') bits |= target_char;
+        table[static_cast<std::size_t>(i)] = bits;
+    }
+    return table;
+}
+
+constexpr auto classes = make_classes();
+
+bool all_of(std::string_view text, CharClass wanted) {
+    unsigned char bits = wanted;
+    for (const char c : text) bits &= classes[static_cast<unsigned char>(c)];
+    return bits != 0;
+}
+
+Refusal refuse(std::string_view reason, int status = 400) {
+    return {status, reason};
+}
+
+/// Content-Length = 1*DIGIT, one spelling per number, within 63 bits.
+std::optional<std::uint64_t> parse_length(std::string_view text) {
+    if (text.empty() || text.size() > 18) return std::nullopt;
+    if (text.size() > 1 && text.front() == '0') return std::nullopt;
+    std::uint64_t value = 0;
+    for (const char c : text) {
+        if (!is_digit(c)) return std::nullopt;
+        value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    return value;
+}
+
+template <class Visit>
+void for_each_list_item(std::string_view list, Visit visit) {
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        const auto item = trim(list.substr(0, comma));
+        if (!item.empty()) visit(item);
+        if (comma == std::string_view::npos) return;
+        list.remove_prefix(comma + 1);
+    }
+}
+
+void read_connection(std::string_view value, MessageFields& out) {
+    for_each_list_item(value, [&](std::string_view option) {
+        if (iequals(option, "close")) {
+            out.connection_close = true;
+        } else if (iequals(option, "keep-alive")) {
+            out.connection_keep_alive = true;
+        } else if (iequals(option, "upgrade")) {
+            out.connection_upgrade = true;
+        } else {
+            out.nominated.push_back(option);
+        }
+    });
+}
+
+/// More names in Connection than any client has hop-by-hop fields of its own.
+constexpr std::size_t max_nominated = 64;
+
+/// What decides the framing, gathered while the fields go by.
+struct FramingFields {
+    bool has_length = false;
+    bool has_encoding = false;
+    std::uint64_t length = 0;
+};
+
+/// Fields that more than one parser acts upon; anything doubtful is refused.
+std::optional<Refusal> read_framing_field(const Field& field, FramingFields& framing,
+                                          MessageFields& out) {
+    switch (field.name.size()) {
+        case 7:
+            if (iequals(field.name, "upgrade")) {
+                if (!out.upgrade.empty()) return refuse("more than one Upgrade field");
+                out.upgrade = field.value;
+            }
+            break;
+        case 10:
+            if (!iequals(field.name, "connection")) break;
+            read_connection(field.value, out);
+            if (out.nominated.size() > max_nominated) return refuse("too many connection options");
+            break;
+        case 14:
+            if (iequals(field.name, "content-length")) {
+                if (framing.has_length) return refuse("more than one Content-Length");
+                const auto length = parse_length(field.value);
+                if (!length) return refuse("Content-Length is not a plain number");
+                framing.has_length = true;
+                framing.length = *length;
+            }
+            break;
+        case 17:
+            if (iequals(field.name, "transfer-encoding")) {
+                if (framing.has_encoding) return refuse("more than one Transfer-Encoding");
+                if (!iequals(field.value, "chunked")) {
+                    return refuse("Transfer-Encoding other than chunked", 501);
+                }
+                framing.has_encoding = true;
+            }
+            break;
+        default: break;
+    }
+    return std::nullopt;
+}
+
+/// The field lines between the start line and the empty line.
+std::optional<Refusal> parse_fields(std::string_view text, const HeadLimits& limits,
+                                    FramingFields& framing, MessageFields& out) {
+    while (!text.empty()) {
+        const auto end = text.find(crlf);
+        const auto line = text.substr(0, end);
+        text.remove_prefix(end + crlf.size());
+
+        // A line that starts with white space continues the one before: an old
+        // form (obs-fold) that some parsers join and some do not. RFC 9112, 5.2.
+        if (line.front() == ' ' || line.front() == '\t') return refuse("folded field line");
+        const auto colon = line.find(':');
+        if (colon == std::string_view::npos) return refuse("field line without a colon");
+        const Field field{line.substr(0, colon), trim(line.substr(colon + 1))};
+        if (!is_token(field.name)) return refuse("field name is not a token");
+        if (!all_of(field.value, value_char)) return refuse("control character in a field value");
+        if (out.fields.size() == limits.headers) return refuse("too many header fields", 431);
+        out.fields.push_back(field);
+        if (auto refusal = read_framing_field(field, framing, out)) return refusal;
+    }
+    if (framing.has_length && framing.has_encoding) {
+        return refuse("both Content-Length and Transfer-Encoding");
+    }
+    if (framing.has_encoding) {
+        out.framing = Framing::chunked;
+    } else if (framing.has_length) {
+        out.framing = Framing::length;
+        out.content_length = framing.length;
+    }
+    return std::nullopt;
+}
+
+struct StartLine {
+    std::string_view first, second, third;
+};
+
+/// "a SP b SP c", with exactly these two spaces.
+std::optional<StartLine> split_request_line(std::string_view line) {
+    const auto one = line.find(' ');
+    if (one == std::string_view::npos || one == 0) return std::nullopt;
+    const auto two = line.find(' ', one + 1);
+    if (two == std::string_view::npos || two == one + 1) return std::nullopt;
+    if (line.find(' ', two + 1) != std::string_view::npos) return std::nullopt;
+    return StartLine{line.substr(0, one), line.substr(one + 1, two - one - 1),
+                     line.substr(two + 1)};
+}
+
+std::optional<Refusal> parse_version(std::string_view text, int& minor) {
+    if (text.size() != 8 || text.substr(0, 5) != "HTTP/" || !is_digit(text[5]) || text[6] != '.' ||
+        !is_digit(text[7])) {
+        return refuse("not an HTTP version");
+    }
+    if (text[5] != '1' || text[7] > '1') return refuse("HTTP version not supported", 505);
+    minor = text[7] - '0';
+    return std::nullopt;
+}
+
+/// Splits the target, and takes the authority out of an absolute form, where it
+/// overrules Host (RFC 9112, 3.2.2).
+std::optional<Refusal> parse_target(std::string_view target, RequestHead& out,
+                                    std::string_view& authority) {
+    if (!all_of(target, target_char)) return refuse("character not allowed in the target");
+    if (target == "*") {
+        if (out.method != "OPTIONS") return refuse("\"*\" is for OPTIONS only");
+        out.path = target;
+        return std::nullopt;
+    }
+    if (target.front() != '/') {
+        const auto scheme_end = target.find("://");
+        if (scheme_end == std::string_view::npos) return refuse("target is not a path");
+        const auto scheme = target.substr(0, scheme_end);
+        if (!iequals(scheme, "http") && !iequals(scheme, "https")) {
+            return refuse("target has a scheme other than http");
+        }
+        target.remove_prefix(scheme_end + 3);
+        const auto end = target.find_first_of("/?");
+        authority = target.substr(0, end);
+        if (!is_valid_authority(authority)) return refuse("target has a bad authority");
+        target = end == std::string_view::npos ? std::string_view("/") : target.substr(end);
+        if (target.front() == '?') return refuse("target without a path");
+    }
+    const auto question = target.find('?');
+    out.path = target.substr(0, question);
+    out.query = question == std::string_view::npos ? std::string_view{} : target.substr(question);
+    return std::nullopt;
+}
+
+std::optional<Refusal> parse_request_line(std::string_view line, const HeadLimits& limits,
+                                          RequestHead& out, std::string_view& authority) {
+    const auto parts = split_request_line(line);
+    if (!parts) return refuse("malformed request line");
+    if (auto refusal = parse_version(parts->third, out.minor_version)) return refusal;
+    if (!is_token(parts->first) || parts->first.size() > 32) return refuse("malformed method");
+    out.method = parts->first;
+    if (out.method == "CONNECT") return refuse("CONNECT is for forward proxies", 405);
+    if (out.method == "TRACE") return refuse("TRACE is not served", 405);
+    if (parts->second.size() > limits.target_bytes) return refuse("target too long", 414);
+    return parse_target(parts->second, out, authority);
+}
+
+std::optional<Refusal> check_host(RequestHead& out, std::string_view authority) {
+    const Field* host = nullptr;
+    for (const auto& field : out.fields) {
+        if (!iequals(field.name, "host")) continue;
+        if (host) return refuse("more than one Host field");
+        host = &field;
+    }
+    if (!host) {
+        if (out.minor_version == 1) return refuse("no Host field");
+        out.host = authority;
+        return std::nullopt;
+    }
+    if (!is_valid_authority(host->value)) return refuse("malformed Host");
+    out.host = authority.empty() ? host->value : authority;
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_expect(RequestHead& out) {
+    for (const auto& field : out.fields) {
+        if (!iequals(field.name, "expect")) continue;
+        if (!iequals(field.value, "100-continue")) return refuse("unknown expectation", 417);
+        out.expect_continue = out.minor_version == 1;
+    }
+    return std::nullopt;
+}
+
+/// A head is its start line, its field lines and an empty line.
+struct HeadParts {
+    std::string_view start_line, fields;
+};
+
+HeadParts split_head(std::string_view bytes) {
+    if (bytes.substr(0, 2) == crlf) bytes.remove_prefix(2);
+    const auto end = bytes.find(crlf);
+    const auto rest = bytes.substr(end + 2);
+    return {bytes.substr(0, end), rest.substr(0, rest.size() - 2)};
+}
+
+std::optional<Refusal> parse_status_line(std::string_view line, ResponseHead& out) {
+    if (line.size() < 12 || line[8] != ' ') return refuse("malformed status line");
+    if (auto refusal = parse_version(line.substr(0, 8), out.minor_version)) return refusal;
+    const auto code = line.substr(9, 3);
+    if (!is_digit(code[0]) || !is_digit(code[1]) || !is_digit(code[2]) || code[0] == '0') {
+        return refuse("malformed status code");
+    }
+    out.status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
+    if (line.size() > 12 && line[12] != ' ') return refuse("malformed status line");
+    out.reason = line.size() > 13 ? line.substr(13) : std::string_view{};
+    if (!out.reason.empty() && !all_of(out.reason, value_char)) {
+        return refuse("control character in the reason");
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+const Field* MessageFields::find(std::string_view name) const {
+    for (const auto& field : fields) {
+        if (iequals(field.name, name)) return &field;
+    }
+    return nullptr;
+}
+
+std::string_view MessageFields::value(std::string_view name) const {
+    const auto* field = find(name);
+    return field ? field->value : std::string_view{};
+}
+
+void MessageFields::clear() {
+    fields.clear();
+    nominated.clear();
+    framing = Framing::none;
+    content_length = 0;
+    connection_close = connection_keep_alive = connection_upgrade = false;
+    upgrade = {};
+}
+
+bool RequestHead::wants_upgrade() const {
+    // h2c would start HTTP/2 behind our back, with requests that nobody judged.
+    return connection_upgrade && !upgrade.empty() && minor_version == 1 &&
+           upgrade.find(',') == std::string_view::npos && !iequals(upgrade.substr(0, 3), "h2c");
+}
+
+bool is_token(std::string_view text) {
+    return !text.empty() && all_of(text, token_char);
+}
+
+bool is_valid_authority(std::string_view text) {
+    if (text.empty()) return false;
+    std::string_view port;
+    if (text.front() == '[') {
+        const auto bracket = text.find(']');
+        if (bracket == std::string_view::npos || bracket < 3) return false;
+        for (const char c : text.substr(1, bracket - 1)) {
+            if (hex_value(c) < 0 && c != ':' && c != '.') return false;
+        }
+        port = text.substr(bracket + 1);
+        if (!port.empty() && port.front() != ':') return false;
+    } else {
+        const auto colon = text.find(':');
+        const auto host = text.substr(0, colon);
+        if (host.empty() || host.size() > 255) return false;
+        for (const char c : host) {
+            if (!is_alnum(c) && c != '-' && c != '.' && c != '_') return false;
+        }
+        if (colon != std::string_view::npos) port = text.substr(colon);
+    }
+    if (port.empty()) return true;
+    port.remove_prefix(1);
+    if (port.empty() || port.size() > 5) return false;
+    unsigned value = 0;
+    for (const char c : port) {
+        if (!is_digit(c)) return false;
+        value = value * 10 + static_cast<unsigned>(c - '0');
+    }
+    return value >= 1 && value <= 65535;
+}
+
+ParseResult HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) {
+    while (scanned_ < bytes.size()) {
+        const auto* newline = static_cast<const char*>(
+            std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_));
+        if (!newline) break;
+        const auto at = static_cast<std::size_t>(newline - bytes.data());
+        if (at > limits.header_bytes) return {0, refuse("header too large", 431)};
+        if (at == line_start_ || bytes[at - 1] != '\r') return {0, refuse("bare line feed")};
+        const bool empty = at == line_start_ + 1;
+        scanned_ = at + 1;
+        if (empty && first_line_seen_) return {scanned_, std::nullopt};
+        if (empty && line_start_ > 0) return {0, refuse("empty lines before the request")};
+        first_line_seen_ = first_line_seen_ || !empty;
+        line_start_ = scanned_;
+    }
+    scanned_ = bytes.size();
+    if (!first_line_seen_ && bytes.size() > limits.target_bytes + 64) {
+        return {0, refuse("target too long", 414)};
+    }
+    if (bytes.size() > limits.header_bytes) return {0, refuse("header too large", 431)};
+    return {};
+}
+
+std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimits& limits,
+                                          RequestHead& out) {
+    out.clear();
+    out.method = out.path = out.query = out.host = {};
+    out.minor_version = 1;
+    out.expect_continue = false;
+
+    const auto parts = split_head(bytes);
+    std::string_view authority;
+    FramingFields framing;
+    if (auto refusal = parse_request_line(parts.start_line, limits, out, authority)) return refusal;
+    if (auto refusal = parse_fields(parts.fields, limits, framing, out)) return refusal;
+    if (out.minor_version == 0 && framing.has_encoding) {
+        return refuse("Transfer-Encoding in HTTP/1.0");
+    }
+    if (auto refusal = check_host(out, authority)) return refusal;
+    return check_expect(out);
+}
+
+std::optional<Refusal> parse_response_head(std::string_view bytes, const HeadLimits& limits,
+                                           std::string_view request_method, ResponseHead& out) {
+    out.clear();
+    out.status = 0;
+    out.reason = {};
+    out.minor_version = 1;
+
+    const auto parts = split_head(bytes);
+    FramingFields framing;
+    if (auto refusal = parse_status_line(parts.start_line, out)) return refusal;
+    if (auto refusal = parse_fields(parts.fields, limits, framing, out)) return refusal;
+    if (out.minor_version == 0 && framing.has_encoding) {
+        return refuse("Transfer-Encoding in HTTP/1.0");
+    }
+    const bool bodiless =
+        request_method == "HEAD" || out.status < 200 || out.status == 204 || out.status == 304;
+    if (bodiless) {
+        out.framing = Framing::none;
+    } else if (out.framing == Framing::none) {
+        out.framing = Framing::until_close;
+    }
+    return std::nullopt;
+}
+
+}  // namespace cordgate::proxy::http

@@ -1,0 +1,63 @@
+#include "proxy/session_cache.hpp"
+
+#include <algorithm>
+
+namespace cordgate::proxy {
+
+SessionCache::SessionCache(std::size_t max_sessions)
+    : max_per_shard_(std::max<std::size_t>(1, max_sessions / shard_count)), shards_(shard_count) {}
+
+SessionCache::Shard& SessionCache::shard_of(const std::string& digest) {
+    // A digest is uniform already.
+    return shards_[digest.empty() ? 0 : static_cast<unsigned char>(digest[0]) % shard_count];
+}
+
+LiveSessionPtr SessionCache::find(const std::string& digest, SteadyClock::time_point not_before) {
+    auto& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    const auto found = shard.by_digest.find(digest);
+    if (found == shard.by_digest.end()) return nullptr;
+    if ((*found->second)->cached_at < not_before) return nullptr;
+    shard.by_use.splice(shard.by_use.begin(), shard.by_use, found->second);
+    return *found->second;
+}
+
+void SessionCache::put(LiveSessionPtr session) {
+    auto& shard = shard_of(session->digest);
+    const std::lock_guard lock(shard.mutex);
+    if (shard.erased.contains(session->digest)) return;
+    if (const auto found = shard.by_digest.find(session->digest); found != shard.by_digest.end()) {
+        *found->second = std::move(session);
+        return;
+    }
+    shard.by_use.push_front(std::move(session));
+    shard.by_digest.emplace(shard.by_use.front()->digest, shard.by_use.begin());
+    if (shard.by_use.size() > max_per_shard_) {
+        shard.by_digest.erase(shard.by_use.back()->digest);
+        shard.by_use.pop_back();
+    }
+}
+
+void SessionCache::erase(const std::string& digest) {
+    auto& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    const auto now = SteadyClock::now();
+    std::erase_if(shard.erased,
+                  [&](const auto& entry) { return now - entry.second > tombstone_life; });
+    shard.erased.emplace(digest, now);
+    const auto found = shard.by_digest.find(digest);
+    if (found == shard.by_digest.end()) return;
+    shard.by_use.erase(found->second);
+    shard.by_digest.erase(found);
+}
+
+std::size_t SessionCache::size() const {
+    std::size_t total = 0;
+    for (const auto& shard : shards_) {
+        const std::lock_guard lock(shard.mutex);
+        total += shard.by_use.size();
+    }
+    return total;
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/session.hpp"
+#include "proxy/asio.hpp"
+
+namespace cordgate::proxy {
+
+/// A session as requests use it: an immutable snapshot that already holds its
+/// rendered headers. What moves is atomic and only ever moves forward.
+struct LiveSession {
+    Session session;
+    std::string digest;   ///< its key in the store
+    std::string headers;  ///< "X-Discord-…: …\r\n" lines
+    SteadyClock::time_point cached_at;
+    mutable std::atomic<Clock::rep> last_seen{0};  ///< ticks since Clock's epoch
+    mutable std::atomic<Clock::rep> touched{0};    ///< last time the store was told
+    mutable std::atomic<bool> login_data_pending{false};
+};
+
+using LiveSessionPtr = std::shared_ptr<const LiveSession>;
+
+/// Sessions in memory, bounded, least recently used out first. Thread-safe; a
+/// look-up takes one shard's lock.
+class SessionCache {
+public:
+    explicit SessionCache(std::size_t max_sessions);
+
+    /// Null when it is not there or was put in before `not_before`.
+    LiveSessionPtr find(const std::string& digest, SteadyClock::time_point not_before);
+    /// Ignored for a session that was erased since it was read from the store.
+    void put(LiveSessionPtr session);
+    void erase(const std::string& digest);
+    std::size_t size() const;
+
+private:
+    static constexpr std::size_t shard_count = 16;
+    static constexpr std::chrono::minutes tombstone_life{1};
+
+    struct Shard {
+        mutable std::mutex mutex;
+        std::list<LiveSessionPtr> by_use;  ///< most recent first
+        std::unordered_map<std::string, std::list<LiveSessionPtr>::iterator> by_digest;
+        /// Erased lately: what a slow read brings back must not revive them.
+        std::unordered_map<std::string, SteadyClock::time_point> erased;
+    };
+
+    Shard& shard_of(const std::string& digest);
+
+    std::size_t max_per_shard_;
+    std::vector<Shard> shards_;
+};
+
+}  // namespace cordgate::proxy
