@@ -56,7 +56,8 @@ public:
     /// this browser beyond PendingLogin::max_per_browser.
     virtual Result<void> begin_login(const Secret& state, const PendingLogin& login) = 0;
     /// Takes a login out, at most once however many ask; nullopt when there is
-    /// none under `state`, or it expired.
+    /// none under `state`. One that is older than its life time is returned once,
+    /// within as long again, so that the caller can say so.
     virtual Result<std::optional<PendingLogin>> take_login(const Secret& state, TimePoint now) = 0;
 
     /// Deletes what expired at or before `now`, at most `limit` rows; how many.

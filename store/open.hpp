@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/session_repository.hpp"
+
+namespace cordgate {
+
+struct OpenedStore {
+    std::unique_ptr<SessionRepository> sessions;
+    std::string description;            ///< for the log: which store, where, which key
+    std::vector<std::string> warnings;  ///< for the log: what may go wrong later
+};
+
+/// Opens the store that session.store names: "memory:" or "sqlite:PATH".
+///
+/// `keys` are 32 raw bytes each: the first seals, all open. When there are none,
+/// "sqlite:PATH" keeps one in PATH.key, and "memory:" makes one that is gone
+/// with the process. Throws std::runtime_error with a message for people: what,
+/// where, and what to do.
+OpenedStore open_sessions(const std::string& url, const std::vector<Secret>& keys,
+                          std::chrono::seconds idle_timeout);
+
+}  // namespace cordgate
