@@ -38,54 +38,54 @@ private:
 // Rows of sentences, which a formatter would take for columns.
 // clang-format off
 constexpr StatusText texts[] = {
-    {400, "invalid_request", "This request can’t be read",
+    {400, "invalid_request", "This request can't be read",
      "Your browser, or something between it and this site, sent a request that is damaged or "
      "could be understood in more than one way. It was not passed on.",
-     "Go back and try again. If you followed a link, it may be broken: open the site’s start "
+     "Go back and try again. If you followed a link, it may be broken: open the site's start "
      "page instead."},
     {401, "unauthorized", "Please log in",
      "This page is for visitors who are logged in. You are not, or your login has ended.",
-     "Log in with Discord, and you’ll come straight back here."},
-    {403, "forbidden", "You don’t have access to this page",
-     "This site’s rules don’t allow what you asked for.",
+     "Log in with Discord, and you'll come straight back here."},
+    {403, "forbidden", "You don't have access to this page",
+     "This site's rules don't allow what you asked for.",
      "If you think they should, ask the people who run this site."},
     {404, "not_found", "Page not found",
      "There is nothing at this address.",
-     "Check the address for typing errors, or open the site’s start page."},
-    {405, "method_not_allowed", "That doesn’t work here",
+     "Check the address for typing errors, or open the site's start page."},
+    {405, "method_not_allowed", "That doesn't work here",
      "This address exists, but not for the kind of request that was sent.",
      "Go back and use the buttons and links of the page you came from."},
     {408, "request_timeout", "The request took too long",
-     "The connection was open, but the rest of your request didn’t arrive in time.",
+     "The connection was open, but the rest of your request didn't arrive in time.",
      "Check your connection, then try again."},
-    {413, "content_too_large", "That’s too much to send",
+    {413, "content_too_large", "That's too much to send",
      "What you sent is larger than this site accepts.",
      "Send something smaller. If you need to send files this large, ask the people who run this "
      "site."},
     {414, "uri_too_long", "This address is too long",
      "The address you opened is longer than this site accepts.",
-     "Open the site’s start page and find your way from there."},
+     "Open the site's start page and find your way from there."},
     {421, "misdirected_request", "Nothing is served under this name",
-     "Your request arrived here, but it’s for a host name that this server doesn’t answer for.",
+     "Your request arrived here, but it's for a host name that this server doesn't answer for.",
      "Check the address, then reload the page."},
     {429, "rate_limited", "Too many requests",
      "A lot of requests came from you in a short time, so this one was not answered.",
      "Wait a minute, then try again."},
     {431, "header_fields_too_large", "Your browser sent too much with its request",
      "The cookies and other details that your browser keeps for this site have grown too large.",
-     "Clear this site’s cookies in your browser, then log in again."},
+     "Clear this site's cookies in your browser, then log in again."},
     {500, "internal_error", "Something went wrong here",
-     "A fault on our side kept this page from being made. It’s not because of anything you did.",
+     "A fault on our side kept this page from being made. It's not because of anything you did.",
      "Try again in a moment. If it stays, tell the people who run this site."},
-    {502, "bad_gateway", "The application didn’t answer",
-     "This site is up, but the application behind it can’t be reached or gave an answer that "
-     "can’t be used.",
+    {502, "bad_gateway", "The application didn't answer",
+     "This site is up, but the application behind it can't be reached or gave an answer that "
+     "can't be used.",
      "Try again in a moment. If it stays, tell the people who run this site."},
     {503, "unavailable", "Not available right now",
-     "This site can’t answer at the moment. Nothing is wrong with your account.",
+     "This site can't answer at the moment. Nothing is wrong with your account.",
      "Wait a minute, then reload the page."},
     {504, "gateway_timeout", "The application took too long",
-     "The application behind this site didn’t answer in time.",
+     "The application behind this site didn't answer in time.",
      "Try again in a moment. If you were sending something, first check whether it arrived."},
 };
 // clang-format on
@@ -101,32 +101,32 @@ struct FailureText {
 // clang-format off
 constexpr FailureText failures[] = {
     {LoginFailure::access_denied, 403, "You cancelled the login",
-     "At Discord, you chose not to continue. Nothing was shared with this site, and you’re not "
+     "At Discord, you chose not to continue. Nothing was shared with this site, and you're not "
      "logged in.",
      "If you changed your mind, log in again. Discord shows you what this site asks for before "
      "you agree."},
-    {LoginFailure::invalid_state, 400, "This login can’t be finished",
+    {LoginFailure::invalid_state, 400, "This login can't be finished",
      "It was already used, or it was begun in another browser or in a private window.",
-     "Log in again, and stay in this browser until you’re back. If you see this page again, allow"
+     "Log in again, and stay in this browser until you're back. If you see this page again, allow"
      " cookies for this site."},
     {LoginFailure::expired_login, 400, "This login took too long",
      "A login has to be finished within ten minutes, and this one was begun earlier.",
-     "Log in again. You don’t have to fill in anything twice."},
-    {LoginFailure::discord_unavailable, 503, "Discord can’t be reached right now",
-     "This site asked Discord who you are and got no answer. You’re not logged in.",
+     "Log in again. You don't have to fill in anything twice."},
+    {LoginFailure::discord_unavailable, 503, "Discord can't be reached right now",
+     "This site asked Discord who you are and got no answer. You're not logged in.",
      "Wait a minute, then try again."},
-    {LoginFailure::discord_rejected, 502, "Discord didn’t accept this login",
+    {LoginFailure::discord_rejected, 502, "Discord didn't accept this login",
      "Discord answered, but not with what is needed to log you in.",
      "Try again. If it stays, tell the people who run this site: its connection with Discord may "
      "be set up wrongly."},
     {LoginFailure::forbidden, 403, "This account has no access",
-     "You’re logged in at Discord, but this site doesn’t let the account that you used come in.",
+     "You're logged in at Discord, but this site doesn't let the account that you used come in.",
      "Log in with another account, or ask the people who run this site to let you in."},
     {LoginFailure::invalid_request, 400, "This login link is broken",
      "The address you opened lacks something that a login needs, or has too much of it.",
      "Begin a new login instead of opening this address again."},
-    {LoginFailure::unavailable, 503, "Logging in isn’t possible right now",
-     "Discord knows you, but this site couldn’t save your login.",
+    {LoginFailure::unavailable, 503, "Logging in isn't possible right now",
+     "Discord knows you, but this site couldn't save your login.",
      "Wait a minute, then try again."},
 };
 // clang-format on
@@ -150,7 +150,7 @@ Html begin_page(const PageContext& context, std::string_view title) {
             "<meta name=\"color-scheme\" content=\"light dark\">\n"
             "<meta name=\"robots\" content=\"noindex\">\n<title>";
     page.text(title);
-    if (!context.site.empty()) (page << " · ").text(context.site);
+    if (!context.site.empty()) (page << " \u00b7 ").text(context.site);
     page << "</title>\n<link rel=\"icon\" type=\"image/svg+xml\" href=\"";
     page.text(address(context, icon_asset()));
     page << "\">\n<link rel=\"stylesheet\" href=\"";
@@ -318,7 +318,7 @@ std::string error_page(const PageContext& context, int status, std::string_view 
     Html page = begin_page(context, title);
     page << "<p class=\"mark\">";
     page.text("Error " + std::to_string(status));
-    if (!code.empty()) (page << " · <code>").text(code) << "</code>";
+    if (!code.empty()) (page << " \u00b7 <code>").text(code) << "</code>";
     page << "</p>\n";
     heading(page, title);
     paragraph(page, what_happened);
@@ -345,7 +345,7 @@ std::string login_failed_page(const PageContext& context, LoginFailure failure,
                               const Href& try_again, const std::optional<Href>& go_on) {
     const FailureText& text = describe(failure);
     Html page = begin_page(context, text.title);
-    page << "<p class=\"mark\">Login · <code>";
+    page << "<p class=\"mark\">Login \u00b7 <code>";
     page.text(to_string(failure)) << "</code></p>\n";
     heading(page, text.title);
     paragraph(page, text.what_happened);
@@ -364,7 +364,7 @@ std::string denied_page(const PageContext& context, const Account& who,
                         const Href& logout) {
     const std::string_view title = "This account has no access";
     Html page = begin_page(context, title);
-    page << "<p class=\"mark warm\">No access · <code>forbidden</code></p>\n";
+    page << "<p class=\"mark warm\">No access \u00b7 <code>forbidden</code></p>\n";
     heading(page, title);
     page << "<p>You are logged in as this Discord account:</p>\n";
     account_card(page, who);
@@ -398,9 +398,9 @@ std::string logout_page(const PageContext& context, const Href& logout,
 }
 
 std::string signed_out_page(const PageContext& context, const Href& login) {
-    Html page = begin_page(context, "You’re logged out");
-    heading(page, "You’re logged out");
-    paragraph(page, "Your login on this site has ended. At Discord itself you’re still logged in.");
+    Html page = begin_page(context, "You're logged out");
+    heading(page, "You're logged out");
+    paragraph(page, "Your login on this site has ended. At Discord itself you're still logged in.");
     next_step(page,
               "Close this tab, or log in again. On a computer that others use too, also log out "
               "at discord.com.");

@@ -119,7 +119,7 @@ using ProblemMembers = std::span<const std::pair<std::string_view, std::string_v
 /// A problem document (RFC 9457), type "about:blank"; `extra` members are strings.
 std::string problem_json(int status, std::string_view code, std::string_view title,
                          std::string_view detail, ProblemMembers extra = {});
-/// The same as `denied_page` says, with the member "missing": ["…"].
+/// The same as `denied_page` says, with the member "missing": ["..."].
 std::string denied_json(std::span<const std::string> missing, ProblemMembers extra = {});
 
 struct Rendered {

@@ -70,7 +70,7 @@ TEST_CASE("CWE-79 F12 E16: whatever a page is given comes out as text") {
 
 TEST_CASE("CWE-79: escape_html leaves no character that could end a text or attribute") {
     CHECK(escape_html(hostile) == escaped);
-    CHECK(escape_html("Zoë 🦊 مرحبا") == "Zoë 🦊 مرحبا");
+    CHECK(escape_html("Zo\u00eb \U0001f98a \u0645") == "Zo\u00eb \U0001f98a \u0645");
     for (int c = 0; c < 256; ++c) {
         const std::string out = escape_html(std::string(1, static_cast<char>(c)));
         CAPTURE(c);
@@ -118,8 +118,8 @@ TEST_CASE("J25: every status that we answer with says what happened and what to 
         CHECK(text.what_next.ends_with('.'));
         const auto page = error_page(context(), status);
         CHECK(contains(page, "Error " + std::to_string(status)));
-        CHECK(contains(page, text.what_happened));
-        CHECK(contains(page, text.what_next));
+        CHECK(contains(page, escape_html(text.what_happened)));
+        CHECK(contains(page, escape_html(text.what_next)));
         CHECK(contains(page, "req-1"));
     }
     CHECK(describe_status(418).status == 400);
