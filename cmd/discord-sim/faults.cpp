@@ -1,0 +1,166 @@
+#include "cmd/discord-sim/faults.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "cmd/discord-sim/image.hpp"
+
+namespace cordgate::sim {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+constexpr const char* text = "text/plain; charset=UTF-8";
+constexpr const char* html = "text/html; charset=UTF-8";
+constexpr const char* limited =
+    R"({"message":"You are being rate limited.","retry_after":1.5,"global":false})";
+constexpr const char* limited_globally =
+    R"({"message":"You are being rate limited.","retry_after":1.5,"global":true})";
+constexpr const char* limited_shared =
+    R"({"message":"The resource is being rate limited.","retry_after":1.5,"global":false})";
+constexpr const char* blocked =
+    R"({"code":0,"message":"You are being blocked from accessing our API temporarily due to )"
+    R"(exceeding our rate limits frequently. Please read our docs to prevent this."})";
+constexpr const char* access_denied =
+    "<!DOCTYPE html><title>Access denied | discord.com used Cloudflare to restrict access</title>";
+constexpr const char* bad_gateway = "<!DOCTYPE html><title>502: Bad gateway</title>";
+
+struct Kind {
+    const char* name;
+    int status;
+    const char* content_type;
+    const char* body;
+    const char* retry_after;
+    const char* scope;
+};
+
+// Every form that people reported, and that a client has to understand.
+constexpr Kind kinds[] = {
+    {"429_user",             429, "application/json", limited,                                                "2",     "user"  },
+    {"429_global",           429, "application/json", limited_globally,                                       "2",     "global"},
+    {"429_shared",           429, "application/json", limited_shared,                                         "2",     "shared"},
+    {"429_without_headers",  429, "application/json", limited,                                                nullptr, nullptr },
+    {"429_blocked",          429, "application/json", blocked,                                                nullptr, nullptr },
+    {"cloudflare_1015",      429, text,               "error code: 1015",                                     nullptr, nullptr },
+    {"cloudflare_1015_hour", 429, text,               "error code: 1015",                                     "3600",  nullptr },
+    {"cloudflare_429_page",  429, html,               access_denied,                                          nullptr, nullptr },
+    {"cloudflare_403_page",  403, html,               access_denied,                                          nullptr, nullptr },
+    {"40333",                403, "application/json", R"({"message":"internal network error","code":40333})",
+     nullptr,                                                                                                          nullptr },
+    {"401",                  401, "application/json", R"({"message":"401: Unauthorized","code":0})",          nullptr,
+     nullptr                                                                                                                   },
+    {"500",                  500, "application/json", R"({"message":"500: Internal Server Error","code":0})",
+     nullptr,                                                                                                          nullptr },
+    {"502_page",             502, html,               bad_gateway,                                            nullptr, nullptr },
+    {"503_text",             503, text,               "upstream connect error",                               nullptr, nullptr },
+    {"504_page",             504, html,               "<!DOCTYPE html><title>504</title>",                    nullptr, nullptr },
+    {"522_page",             522, html,               "<!DOCTYPE html><title>522</title>",                    nullptr, nullptr },
+    {"404_page",             404, html,               "<!DOCTYPE html><title>404</title>",                    nullptr, nullptr },
+    {"200_page",             200, html,               "<!DOCTYPE html><title>Hello</title>",                  nullptr, nullptr },
+    {"200_empty",            200, "application/json", "",                                                     nullptr, nullptr },
+    {"null",                 200, "application/json", "null",                                                 nullptr, nullptr },
+    {"empty_list",           200, "application/json", "[]",                                                   nullptr, nullptr },
+};
+
+void change(json& object, const json& merge, const std::vector<std::string>& remove) {
+    if (!object.is_object()) return;
+    for (const auto& [key, value] : merge.items()) object[key] = value;
+    for (const auto& key : remove) object.erase(key);
+}
+
+}  // namespace
+
+std::optional<Fault> fault_by_name(std::string_view name) {
+    Fault fault;
+    if (name == "reset") {
+        fault.delivery.cut_after = 0;
+        fault.status = 200;
+        return fault;
+    }
+    if (name == "lost_answer") {
+        fault.takes_effect = true;
+        fault.delivery.cut_after = 0;
+        return fault;
+    }
+    if (name == "slow_head") {
+        fault.delivery.drip_head = 50ms;
+        return fault;
+    }
+    if (name == "slow_body") {
+        fault.delivery.drip = 50ms;
+        return fault;
+    }
+    if (name == "chunked") {
+        fault.delivery.chunked = true;
+        return fault;
+    }
+    if (name == "gzip") {
+        fault.gzip = true;
+        return fault;
+    }
+    for (const auto& kind : kinds) {
+        if (name != kind.name) continue;
+        fault.status = kind.status;
+        fault.content_type = kind.content_type;
+        fault.body = kind.body;
+        if (kind.retry_after) fault.headers.emplace_back("Retry-After", kind.retry_after);
+        if (kind.scope) {
+            fault.headers.emplace_back("X-RateLimit-Scope", kind.scope);
+            if (kind.scope == std::string_view("global")) {
+                fault.headers.emplace_back("X-RateLimit-Global", "true");
+            }
+        }
+        return fault;
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string_view> fault_names() {
+    std::vector<std::string_view> names = {"reset",     "lost_answer", "slow_head",
+                                           "slow_body", "chunked",     "gzip"};
+    for (const auto& kind : kinds) names.emplace_back(kind.name);
+    return names;
+}
+
+std::optional<Fault> Faults::take(std::string_view method, std::string_view route,
+                                  std::string_view path) {
+    const auto named = std::string(method) + " " + std::string(route);
+    const auto called = std::string(method) + " " + std::string(path);
+    for (auto fault = waiting_.begin(); fault != waiting_.end(); ++fault) {
+        const auto& wanted = fault->route;
+        const bool matches = wanted == "*" || wanted == route || wanted == named ||
+                             wanted == path || wanted == called;
+        if (!matches) continue;
+        if (fault->after > 0) {
+            --fault->after;
+            continue;
+        }
+        const auto taken = *fault;
+        if (fault->times > 0 && --fault->times == 0) waiting_.erase(fault);
+        return taken;
+    }
+    return std::nullopt;
+}
+
+void apply(const Fault& fault, Reply& reply) {
+    if (fault.status) {
+        reply = {*fault.status, fault.content_type, fault.body, {}};
+    } else if (!fault.merge.empty() || !fault.remove.empty()) {
+        auto body = json::parse(reply.body, nullptr, false);
+        auto merge = json::parse(fault.merge, nullptr, false);
+        if (!merge.is_object()) merge = json::object();
+        if (body.is_array()) {
+            for (auto& item : body) change(item, merge, fault.remove);
+        } else {
+            change(body, merge, fault.remove);
+        }
+        if (!body.is_discarded()) reply.body = body.dump();
+    }
+    for (const auto& header : fault.headers) reply.headers.push_back(header);
+    if (fault.gzip) {
+        reply.body = gzip_stored(reply.body);
+        reply.headers.emplace_back("Content-Encoding", "gzip");
+    }
+}
+
+}  // namespace cordgate::sim
