@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,8 @@ namespace cordgate::config {
 
 /// One thing that is wrong, or worth a warning, and where.
 struct Problem {
-    std::string where;    ///< "cordgate.yaml:12:3", "environment", "flag --server-listen", "settings"
-    std::string key;      ///< "session.idle_timeout"; empty when it is about a file as a whole
+    std::string where;  ///< "cordgate.yaml:12:3", "environment CORDGATE_X", "flag --x", "settings"
+    std::string key;    ///< "session.idle_timeout"; empty when it is about a file as a whole
     std::string message;  ///< what is wrong, what is allowed; never holds a secret's value
     bool warning = false;
 
@@ -22,8 +23,8 @@ struct Problem {
 /// Where settings come from. Flags and environment are keyed by their full
 /// names ("server-listen" without dashes in front, "CORDGATE_SERVER_LISTEN").
 struct Sources {
-    std::string file;                                 ///< path; empty: no file
-    std::map<std::string, std::string> environment;   ///< only CORDGATE_* matter
+    std::string file;                                ///< path; empty: no file
+    std::map<std::string, std::string> environment;  ///< only CORDGATE_* matter
     std::map<std::string, std::string> flags;
 };
 

@@ -19,9 +19,9 @@ using Duration = std::chrono::milliseconds;
 
 /// host:port, [v6]:port or unix:/path.
 struct Endpoint {
-    std::string host;         ///< address without brackets; empty for unix
-    std::uint16_t port = 0;   ///< 0: the kernel chooses
-    std::string unix_path;    ///< not empty: a unix socket
+    std::string host;        ///< address without brackets; empty for unix
+    std::uint16_t port = 0;  ///< 0: the kernel chooses
+    std::string unix_path;   ///< not empty: a unix socket
     std::string to_string() const;
 };
 
@@ -40,18 +40,18 @@ struct Limits {
     std::size_t header_bytes = 32 * 1024;
     std::size_t headers = 128;
     std::size_t target_bytes = 16 * 1024;
-    std::uint64_t body_bytes = 0;              ///< 0: no limit
-    std::size_t connections = 0;               ///< 0: no limit
-    std::size_t connections_per_client = 0;    ///< 0: no limit
-    std::size_t logins_per_minute = 30;        ///< per client address (v6: per /64); 0: no limit
+    std::uint64_t body_bytes = 0;            ///< 0: no limit
+    std::size_t connections = 0;             ///< 0: no limit
+    std::size_t connections_per_client = 0;  ///< 0: no limit
+    std::size_t logins_per_minute = 30;      ///< per client address (v6: per /64); 0: no limit
 };
 
 struct Timeouts {
     Duration header{10'000};
     Duration idle{75'000};
-    Duration body{60'000};       ///< without any progress
+    Duration body{60'000};  ///< without any progress
     Duration connect{5'000};
-    Duration upstream{60'000};   ///< without any progress
+    Duration upstream{60'000};  ///< without any progress
     Duration drain{30'000};
 };
 
@@ -59,7 +59,7 @@ struct Server {
     std::vector<Endpoint> listen;
     Origin public_url;
     std::vector<Cidr> trusted_proxies;
-    std::size_t workers = 0;     ///< 0: one per core
+    std::size_t workers = 0;  ///< 0: one per core
     bool allow_insecure = false;
     Tls tls;
     Limits limits;
@@ -84,9 +84,17 @@ struct Discord {
     std::string ca_file;
 };
 
+/// A guild that visitors join at login.
+struct AutoJoin {
+    Snowflake guild;
+    std::vector<Snowflake> roles;
+    std::string nick;  ///< empty: none
+};
+
 struct Login {
-    LoginProfile standard;                          ///< `login.scopes`, `login.prompt`
+    LoginProfile standard;  ///< `login.scopes`, `login.prompt`, and scopes that rules need
     std::map<std::string, LoginProfile> profiles;
+    std::vector<AutoJoin> auto_join;
     std::vector<std::string> allowed_redirect_hosts;
 };
 
@@ -99,26 +107,26 @@ struct UpstreamTls {
 };
 
 struct Upstream {
-    std::string url;              ///< as written, for logs
+    std::string url;  ///< as written, for logs
     bool tls = false;
-    std::string host;             ///< of the url; empty for unix
+    std::string host;  ///< of the url; empty for unix
     std::uint16_t port = 0;
     std::string unix_path;
-    std::string match_host;       ///< `host`: lower case; empty: every host
-    std::string path = "/";       ///< longest prefix wins, on segment borders
+    std::string match_host;  ///< `host`: lower case; empty: every host
+    std::string path = "/";  ///< longest prefix wins, on segment borders
     bool strip_prefix = false;
     bool preserve_host = true;
     UpstreamTls tls_options;
 };
 
 struct SessionSettings {
-    std::string store;            ///< memory: | sqlite:PATH | redis://… as written
-    std::vector<Secret> keys;     ///< 32 raw bytes each; empty: key file beside the database
+    std::string store;         ///< memory: | sqlite:PATH | redis://… as written
+    std::vector<Secret> keys;  ///< 32 raw bytes each; empty: key file beside the database
     std::chrono::seconds lifetime{7 * 24 * 3600};
-    std::chrono::seconds idle_timeout{24 * 3600};   ///< 0: none
-    std::string cookie_name;      ///< effective, never empty
+    std::chrono::seconds idle_timeout{24 * 3600};  ///< 0: none
+    std::string cookie_name;                       ///< effective, never empty
     std::string cookie_domain;
-    std::string cookie_same_site; ///< Lax | Strict | None, as a browser spells it
+    std::string cookie_same_site;  ///< Lax | Strict | None, as a browser spells it
 };
 
 struct IdentitySettings {
@@ -159,6 +167,13 @@ struct Log {
     bool access = true;
 };
 
+/// How `check` shows a setting: nothing of a secret is in here.
+struct Shown {
+    std::string yaml;    ///< the value in one line of YAML, masked where secret
+    std::string origin;  ///< "cordgate.yaml:12:3", "environment CORDGATE_X", …, "default"
+    std::string note;    ///< what was added or worked out; usually empty
+};
+
 /// Everything an operator can set, checked: what is here can be used as it is.
 struct Settings {
     Server server;
@@ -174,6 +189,7 @@ struct Settings {
     Headers headers;
     Internal internal;
     Log log;
+    std::map<std::string, Shown> shown;  ///< by key, for effective_settings()
 
     /// public_url + paths.callback: what is registered at Discord.
     std::string redirect_uri() const { return server.public_url.to_string() + paths.callback; }
