@@ -378,7 +378,7 @@ TEST_CASE("ReturnPath::parse escapes what browsers send raw but RFC 3986 does no
 
 TEST_CASE("allowed hosts are bound to labels, scheme and port: E3, E4, GHSA-4mf2-f3wh-gvf2") {
     auto wide = policy;
-    wide.allowed_hosts = {"wiki.example.org",  "dev.example.org:8443", ".example.com",
+    wide.allowed_hosts = {"w.example.org",     "dev.example.org:8443", ".example.com",
                           ".example.net:9000", "localhost:3000",       "[::1]:3000"};
     struct Case {
         const char* name;
@@ -386,31 +386,30 @@ TEST_CASE("allowed hosts are bound to labels, scheme and port: E3, E4, GHSA-4mf2
         std::string_view to;  // empty: refused
     };
     constexpr Case cases[] = {
-        {"listed",                           "https://wiki.example.org/x?y#z",      "https://wiki.example.org/x?y#z"},
-        {"without a path",                   "https://wiki.example.org",            "https://wiki.example.org/"     },
-        {"query without a path",             "https://wiki.example.org?x",          "https://wiki.example.org/?x"   },
-        {"in capitals",                      "HTTPS://WIKI.example.org/X",          "https://wiki.example.org/X"    },
-        {"its own port said",                "https://wiki.example.org:443/",       "https://wiki.example.org/"     },
-        {"another port",                     "https://wiki.example.org:8443/",      ""                              },
-        {"plain http",                       "http://wiki.example.org/",            ""                              },
-        {"port as listed",                   "https://dev.example.org:8443/",       "https://dev.example.org:8443/" },
-        {"port missing",                     "https://dev.example.org/",            ""                              },
-        {"E4 under the name",                "https://a.b.example.com/",            "https://a.b.example.com/"      },
-        {"E4 the name itself",               "https://example.com/",                ""                              },
-        {"E4 no label border",               "https://evilexample.com/",            ""                              },
-        {"E4 name in front",                 "https://example.com.evil/",           ""                              },
-        {"E4 only a dot",                    "https://.example.com/",               ""                              },
-        {"E4 name in userinfo",              "https://a.example.com@evil.example/", ""                              },
-        {"E4 name in the fragment",          "https://evil.example#a.example.com",  ""                              },
-        {"E4 with a port",                   "https://a.example.net:9000/",         "https://a.example.net:9000/"   },
-        {"E4 with another port",             "https://a.example.net/",              ""                              },
-        {"http on a loopback name",          "http://localhost:3000/",              "http://localhost:3000/"        },
-        {"http on a loopback address",       "http://[0::1]:3000/a",                "http://[::1]:3000/a"           },
-        {"paths are checked there too",      "https://wiki.example.org/a/..//evil", ""                              },
-        {"E5 network path to a listed host", "//wiki.example.org/",                 ""                              },
-        {"E5 userinfo",                      "https://u@wiki.example.org/",         ""                              },
-        {"their /logout is not ours",        "https://wiki.example.org/logout",
-         "https://wiki.example.org/logout"                                                                          },
+        {"listed",                "https://w.example.org/x?y#z",      "https://w.example.org/x?y#z"  },
+        {"without a path",        "https://w.example.org",            "https://w.example.org/"       },
+        {"only a query",          "https://w.example.org?x",          "https://w.example.org/?x"     },
+        {"in capitals",           "HTTPS://W.Example.org/X",          "https://w.example.org/X"      },
+        {"its own port said",     "https://w.example.org:443/",       "https://w.example.org/"       },
+        {"another port",          "https://w.example.org:8443/",      ""                             },
+        {"plain http",            "http://w.example.org/",            ""                             },
+        {"port as listed",        "https://dev.example.org:8443/",    "https://dev.example.org:8443/"},
+        {"port missing",          "https://dev.example.org/",         ""                             },
+        {"E4 under the name",     "https://a.b.example.com/",         "https://a.b.example.com/"     },
+        {"E4 the name itself",    "https://example.com/",             ""                             },
+        {"E4 no label border",    "https://evilexample.com/",         ""                             },
+        {"E4 name in front",      "https://example.com.evil/",        ""                             },
+        {"E4 only a dot",         "https://.example.com/",            ""                             },
+        {"E4 name in userinfo",   "https://a.example.com@evil/",      ""                             },
+        {"E4 name in fragment",   "https://evil#a.example.com",       ""                             },
+        {"E4 with a port",        "https://a.example.net:9000/",      "https://a.example.net:9000/"  },
+        {"E4 with another port",  "https://a.example.net/",           ""                             },
+        {"http on localhost",     "http://localhost:3000/",           "http://localhost:3000/"       },
+        {"http on a loopback IP", "http://[0::1]:3000/a",             "http://[::1]:3000/a"          },
+        {"their path is checked", "https://w.example.org/a/..//evil", ""                             },
+        {"E5 network path",       "//w.example.org/",                 ""                             },
+        {"E5 userinfo",           "https://u@w.example.org/",         ""                             },
+        {"/logout is not ours",   "https://w.example.org/logout",     "https://w.example.org/logout" },
     };
     for (const auto& c : cases) {
         CAPTURE(c.name);

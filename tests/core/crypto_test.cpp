@@ -1,0 +1,146 @@
+#include "core/crypto.hpp"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "core/ascii.hpp"
+#include "core/base64.hpp"
+#include "core/random.hpp"
+
+namespace cordgate {
+namespace {
+
+std::string hex(std::string_view bytes) {
+    std::string out;
+    for (const char c : bytes) {
+        constexpr char digits[] = "0123456789abcdef";
+        out += digits[static_cast<unsigned char>(c) >> 4];
+        out += digits[static_cast<unsigned char>(c) & 15];
+    }
+    return out;
+}
+
+Secret key(char fill) {
+    return Secret(std::string(32, fill));
+}
+
+}  // namespace
+
+TEST_CASE("sha256 knows the vectors of RFC 6234, 8.5") {
+    CHECK(hex(sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    CHECK(hex(sha256("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    CHECK(hex(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")) ==
+          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    CHECK(hex(sha256(std::string(1'000'000, 'a'))) ==
+          "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST_CASE("hmac_sha256 knows the vectors of RFC 4231") {
+    CHECK(hex(hmac_sha256(std::string(20, '\x0b'), "Hi There")) ==
+          "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    CHECK(hex(hmac_sha256("Jefe", "what do ya want for nothing?")) ==
+          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    CHECK(hex(hmac_sha256(std::string(20, '\xaa'), std::string(50, '\xdd'))) ==
+          "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
+    CHECK(hex(hmac_sha256(std::string(131, '\xaa'),
+                          "Test Using Larger Than Block-Size Key - Hash Key First")) ==
+          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    CHECK(hex(hmac_sha256("", "")) ==
+          "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+TEST_CASE("derive_key is HKDF: test case 3 of RFC 5869, its first 32 bytes") {
+    const Secret input(std::string(22, '\x0b'));
+    CHECK(hex(derive_key(input, "").reveal()) ==
+          "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d");
+    CHECK_FALSE(derive_key(input, "a").equals(derive_key(input, "b").reveal()));
+}
+
+TEST_CASE("constant_time_equal compares content and length") {
+    CHECK(constant_time_equal("", ""));
+    CHECK(constant_time_equal("ab", "ab"));
+    CHECK_FALSE(constant_time_equal("ab", "aB"));
+    CHECK_FALSE(constant_time_equal("ab", "abc"));
+    CHECK_FALSE(constant_time_equal("a", ""));
+}
+
+TEST_CASE("a Sealer opens what it sealed, whatever the length") {
+    const Sealer sealer({key('a')}, "tokens");
+    for (const std::size_t size : {0, 1, 15, 16, 17, 4096, 100'000}) {
+        CAPTURE(size);
+        const std::string plain(size, 'x');
+        const auto sealed = sealer.seal(plain, "handle");
+        CHECK(sealed.size() == 1 + 12 + size + 16);
+        CHECK(sealer.open(sealed, "handle") == plain);
+    }
+}
+
+TEST_CASE("a Sealer refuses a value with any bit of any byte changed, D13") {
+    const Sealer sealer({key('a')}, "tokens");
+    const auto sealed = sealer.seal("secret", "handle");
+    for (std::size_t i = 0; i < sealed.size(); ++i) {
+        for (int bit = 0; bit < 8; ++bit) {
+            auto changed = sealed;
+            changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
+            if (!sealer.open(changed, "handle")) continue;
+            CAPTURE(i);
+            FAIL_CHECK("opened although it was changed");
+        }
+        CHECK_FALSE(sealer.open(std::string_view(sealed).substr(0, i), "handle"));
+    }
+    CHECK_FALSE(sealer.open(sealed + 'x', "handle"));
+}
+
+TEST_CASE("what is sealed for one thing never opens as another") {
+    const Sealer sealer({key('a')}, "tokens");
+    const auto sealed = sealer.seal("secret", "handle");
+    CHECK_FALSE(sealer.open(sealed, "another handle"));
+    CHECK_FALSE(sealer.open(sealed, ""));
+    CHECK_FALSE(Sealer({key('a')}, "cookies").open(sealed, "handle"));
+    CHECK_FALSE(Sealer({key('b')}, "tokens").open(sealed, "handle"));
+}
+
+TEST_CASE("keys rotate: the first seals, all open, D14") {
+    const Sealer before({key('a')}, "tokens");
+    const Sealer during({key('b'), key('a')}, "tokens");
+    const Sealer after({key('b')}, "tokens");
+    const auto old_value = before.seal("old", "h");
+    const auto new_value = during.seal("new", "h");
+    CHECK(during.open(old_value, "h") == "old");
+    CHECK(during.open(new_value, "h") == "new");
+    CHECK(after.open(new_value, "h") == "new");
+    CHECK_FALSE(after.open(old_value, "h"));
+    CHECK_FALSE(before.open(new_value, "h"));
+}
+
+TEST_CASE("the same value is sealed differently each time") {
+    const Sealer sealer({key('a')}, "tokens");
+    std::set<std::string> nonces;
+    for (int i = 0; i < 1000; ++i) nonces.insert(sealer.seal("x", "h").substr(1, 12));
+    CHECK(nonces.size() == 1000);
+}
+
+TEST_CASE("a Sealer takes keys of 32 bytes, and at least one") {
+    CHECK_THROWS_AS(Sealer({}, "tokens"), std::invalid_argument);
+    CHECK_THROWS_AS(Sealer({Secret("short")}, "tokens"), std::invalid_argument);
+    CHECK_THROWS_AS(Sealer({key('a'), Secret(std::string(33, 'a'))}, "tokens"),
+                    std::invalid_argument);
+}
+
+TEST_CASE("random values have the promised form and never repeat, F5, G1") {
+    std::set<std::string> seen;
+    for (int i = 0; i < 10'000; ++i) {
+        const auto token = random_token();
+        CHECK_FALSE(token.size() != 43);
+        CHECK_FALSE(!seen.insert(token.reveal()).second);
+        CHECK_FALSE(!seen.insert(random_id()).second);
+    }
+    CHECK(base64url_decode(random_token().reveal())->size() == 32);
+    CHECK(base64url_decode(random_id())->size() == 16);
+    CHECK(random_bytes(0).empty());
+    CHECK(random_bytes(1000).size() == 1000);
+}
+
+}  // namespace cordgate
