@@ -1,0 +1,75 @@
+#include "core/discord/cdn.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace cordgate;
+using namespace cordgate::discord;
+
+namespace {
+
+constexpr auto cdn = "https://cdn.discordapp.com";
+const std::string hash = "0123456789abcdef0123456789abcdef";
+
+User user(std::uint64_t id, std::string discriminator, std::optional<std::string> avatar = {}) {
+    User user;
+    user.id = Snowflake(id);
+    user.discriminator = std::move(discriminator);
+    user.avatar = std::move(avatar);
+    return user;
+}
+
+}  // namespace
+
+TEST_CASE("avatar_url: animated avatars are gif, others png") {
+    CHECK(avatar_url(user(5, "0", hash), cdn) ==
+          "https://cdn.discordapp.com/avatars/5/" + hash + ".png");
+    CHECK(avatar_url(user(5, "0", "a_" + hash), cdn) ==
+          "https://cdn.discordapp.com/avatars/5/a_" + hash + ".gif");
+}
+
+TEST_CASE("avatar_url: a hash of any other form never gets into a URL") {
+    const std::string bad[] = {"",   "../../x",   hash + "0",        "A" + hash.substr(1),
+                               "a_", "b_" + hash, hash + "\r\nX: 1", "a_a_" + hash};
+    for (const auto& avatar : bad) {
+        CAPTURE(avatar);
+        CHECK(avatar_url(user(0, "0", avatar), cdn) ==
+              "https://cdn.discordapp.com/embed/avatars/0.png");
+    }
+}
+
+TEST_CASE("default_avatar_url: by id for migrated users, by discriminator for legacy ones") {
+    struct Row {
+        std::uint64_t id;
+        const char* discriminator;
+        const char* index;
+    };
+    const Row rows[] = {
+        {80351110224678912, "0",    "5"}, // (id >> 22) % 6
+        {80351110224678912, "1337", "2"}, // 1337 % 5
+        {80351110224678912, "0005", "0"},
+        {80351110224678912, "9999", "4"},
+        {80351110224678912, "0000", "5"},
+        {80351110224678912, "",     "5"},
+        {80351110224678912, "12x4", "5"},
+        {UINT64_MAX,        "0",    "3"}, // 64-bit unsigned arithmetic
+        {0,                 "0",    "0"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.id);
+        CAPTURE(row.discriminator);
+        CHECK(default_avatar_url(user(row.id, row.discriminator), cdn) ==
+              std::string(cdn) + "/embed/avatars/" + row.index + ".png");
+    }
+}
+
+TEST_CASE("icon_url: empty without an icon") {
+    Guild guild;
+    guild.id = Snowflake(7);
+    CHECK(icon_url(guild, cdn).empty());
+    guild.icon = "nonsense";
+    CHECK(icon_url(guild, cdn).empty());
+    guild.icon = "a_" + hash;
+    CHECK(icon_url(guild, cdn) == "https://cdn.discordapp.com/icons/7/a_" + hash + ".gif");
+}
