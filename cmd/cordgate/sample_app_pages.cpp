@@ -41,6 +41,7 @@ constexpr std::string_view style = R"css(:root {
   }
 }
 *, *::before, *::after { box-sizing: border-box; }
+[hidden] { display: none !important; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body {
   margin: 0;
@@ -127,7 +128,7 @@ table {
   width: 100%; border-collapse: collapse; background: var(--card);
   border: 1px solid var(--line);
 }
-caption { text-align: start; color: var(--quiet); padding-bottom: .5rem; }
+caption { padding: 0 0 .5rem; text-align: start; color: var(--quiet); }
 th, td {
   padding: .5rem .875rem; text-align: start; vertical-align: top;
   border-top: 1px solid var(--line);
@@ -148,9 +149,14 @@ input {
 .log li { padding: .375rem 0; border-top: 1px solid var(--line); }
 .foot { padding-block: 0 2.5rem; color: var(--quiet); font-size: .9375rem; }
 @media (max-width: 40rem) {
-  nav { order: 3; flex-basis: 100%; margin: 0 -.7rem; }
+  nav { order: 3; flex-basis: 100%; margin: 0 -.55rem; }
+  nav a { padding: 0 .55rem; }
   .me { margin-inline-start: auto; }
-  table, tbody, tr, th, td { display: block; }
+  .me .name { max-width: 5rem; }
+  .me .button { padding-inline: .75rem; }
+  table, caption, tbody, tr, th, td { display: block; }
+  table { border: 0; background: none; }
+  tr { background: var(--card); }
   thead { position: absolute; left: -100rem; }
   tbody th { width: auto; padding-bottom: 0; }
   td { border-top: 0; padding-top: 0; }
@@ -408,18 +414,23 @@ Answer staff(const Request& request) {
     return page(request, "Staff room", out);
 }
 
+bool is_from_gate(const std::pair<std::string, std::string>& field) {
+    return lowercase(field.first).starts_with("x-discord-");
+}
+
 Answer headers(const Request& request) {
+    auto fields = request.headers;
+    std::stable_partition(fields.begin(), fields.end(), is_from_gate);
     std::string out =
         "<p class=\"lead\">This is the request as it arrived here. The marked fields are "
-        "Cordgate's: "
-        "whatever a visitor sends under such a name is removed first.</p>\n"
-        "<table>\n<caption>Header fields received</caption>\n"
-        "<thead><tr><th scope=\"col\">Field</th><th "
-        "scope=\"col\">Value</th></tr></thead>\n<tbody>\n";
-    for (const auto& [name, value] : request.headers) {
-        const bool ours = lowercase(name).starts_with("x-discord-");
-        out += std::string(ours ? "<tr class=\"ours\">" : "<tr>") + "<th scope=\"row\"><code>" +
-               escape_html(name) + "</code></th><td>" + element("code", value) + "</td></tr>\n";
+        "Cordgate's: whatever a visitor sends under such a name is removed first.</p>\n"
+        "<table>\n<caption>Header fields received, Cordgate's first</caption>\n"
+        "<thead><tr><th scope=\"col\">Field</th><th scope=\"col\">Value</th></tr></thead>\n"
+        "<tbody>\n";
+    for (const auto& field : fields) {
+        out += is_from_gate(field) ? "<tr class=\"ours\">" : "<tr>";
+        out += "<th scope=\"row\">" + element("code", field.first) + "</th><td>" +
+               element("code", field.second) + "</td></tr>\n";
     }
     return page(request, "Header fields", out + "</tbody>\n</table>\n");
 }
