@@ -20,9 +20,9 @@ std::string without_cookies(std::string_view header, const std::vector<std::stri
 /// browsers would keep it (RFC 6265, 5.3).
 struct CookieAttributes {
     std::string name;
-    std::string domain;               ///< empty: this host only
+    std::string domain;  ///< empty: this host only
     std::string path = "/";
-    std::string same_site = "Lax";    ///< Lax | Strict | None
+    std::string same_site = "Lax";  ///< Lax | Strict | None
     bool secure = true;
 };
 

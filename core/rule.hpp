@@ -37,10 +37,10 @@ enum class Truth { no, unknown, yes };
 struct Requirement {
     enum class Kind { user, guild, role, owner, permission, any, all, negate };
     Kind kind = Kind::all;
-    std::vector<Snowflake> ids;         ///< user, guild: any of these; role: any of these roles
-    std::vector<Snowflake> guilds;      ///< role, owner, permission: in any of these guilds
-    std::uint64_t permissions = 0;      ///< permission: all of these bits
-    std::vector<Requirement> parts;     ///< any, all, negate (one part)
+    std::vector<Snowflake> ids;      ///< user, guild: any of these; role: any of these roles
+    std::vector<Snowflake> guilds;   ///< role, owner, permission: in any of these guilds
+    std::uint64_t permissions = 0;   ///< permission: all of these bits
+    std::vector<Requirement> parts;  ///< any, all, negate (one part)
 };
 
 /// Whether `identity` meets `requirement`. Owners and administrators hold every
@@ -58,7 +58,7 @@ struct Rule {
     std::vector<std::string> methods;  ///< empty: all. GET covers HEAD.
     Access access = Access::login;
     std::optional<Requirement> require;
-    std::string name;                  ///< for logs: "rules[2] /staff/**", or "default"
+    std::string name;  ///< for logs: "rules[2] /staff/**", or "default"
 };
 
 /// The whole list, with the default behind it: login required.
