@@ -6,6 +6,7 @@
 #include "config/document.hpp"
 #include "config/sections.hpp"
 #include "config/table.hpp"
+#include "config/tree.hpp"
 #include "config/values.hpp"
 #include "core/ascii.hpp"
 
@@ -71,29 +72,6 @@ std::string origin_of(const Values& values, std::string_view key) {
     return values.given(key) ? values.place(key).to_string() : "default";
 }
 
-// Everything in double quotes is valid YAML, and valid JSON as well.
-std::string yaml_text(std::string_view text) {
-    const bool plain = !text.empty() && is_alpha(text.front()) &&
-                       std::all_of(text.begin(), text.end(), [](char c) {
-                           return is_alnum(c) || c == '.' || c == '_' || c == '-' || c == '/';
-                       });
-    const auto lower = lowercase(text);
-    const bool word = lower == "true" || lower == "false" || lower == "null" || lower == "yes" ||
-                      lower == "no" || lower == "on" || lower == "off" || lower == "y" ||
-                      lower == "n";
-    if (plain && !word) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (c == '\n') {
-            out += "\\n";
-        } else {
-            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-    }
-    return out + "\"";
-}
-
 // A password inside of a URL, as in redis://user:pass@host.
 std::string mask_userinfo(const std::string& text) {
     const auto scheme = text.find("://");
@@ -106,13 +84,13 @@ std::string yaml_of(const Node& node) {
     std::string out;
     switch (node.kind) {
         case Node::Kind::null: return "null";
-        case Node::Kind::scalar: return yaml_text(mask_userinfo(node.text));
+        case Node::Kind::scalar: return yaml_scalar(mask_userinfo(node.text));
         case Node::Kind::list:
             for (const auto& item : node.items) out += (out.empty() ? "" : ", ") + yaml_of(item);
             return "[" + out + "]";
         case Node::Kind::map:
             for (const auto& [name, value] : node.fields)
-                out += (out.empty() ? "" : ", ") + yaml_text(name) + ": " + yaml_of(value);
+                out += (out.empty() ? "" : ", ") + yaml_scalar(name) + ": " + yaml_of(value);
             return "{" + out + "}";
     }
     return out;
@@ -125,11 +103,7 @@ std::string yaml_of(const Setting& row, const Node* node) {
                       row.type == Type::choice;
     if (node && bare && node->kind == Node::Kind::scalar) return node->text;
     if (node) return yaml_of(*node);
-    if (bare) return std::string(row.fallback);
-    if (row.type == Type::named || row.type == Type::texts) return "{}";
-    if (row.is_structured()) return "[]";
-    return row.type == Type::list ? yaml_of(Node::comma_list(row.fallback, {}))
-                                  : yaml_text(row.fallback);
+    return yaml_default(row);
 }
 
 void describe(const Values& values, Settings& settings) {

@@ -16,6 +16,9 @@ std::string reference_markdown();
 /// docs/cordgate.schema.json: JSON Schema, draft 2020-12, for editors.
 std::string json_schema();
 
+/// config/example.yaml: every setting, with its default or an example.
+std::string example_yaml();
+
 /// For `cordgate init`: a commented cordgate.yaml. Two things are left to fill
 /// in: the client id, and the file with the client secret.
 std::string init_config_yaml();
