@@ -3,6 +3,7 @@
 #include <functional>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 
 #include "core/ascii.hpp"
 #include "core/discord/cdn.hpp"
@@ -118,6 +119,14 @@ std::optional<std::vector<const Guild*>> told_guilds(const Session& session,
     return guilds;
 }
 
+// Servers refuse heads that are too long, and half a list could be read as all
+// of it: a list is whole or absent.
+constexpr std::size_t max_list_bytes = 16 * 1024;
+
+std::string whole_or_nothing(std::string list) {
+    return list.size() <= max_list_bytes ? std::move(list) : std::string();
+}
+
 std::string guild_ids(const Session& session, const IdentityHeaderOptions& options) {
     std::string text;
     const auto guilds = told_guilds(session, options);
@@ -125,7 +134,7 @@ std::string guild_ids(const Session& session, const IdentityHeaderOptions& optio
     for (const Guild* guild : *guilds) {
         text.append(text.empty() ? "" : ",").append(guild->id.to_string());
     }
-    return text;
+    return whole_or_nothing(std::move(text));
 }
 
 // "guild/role" pairs: ids only, so that no name can forge an element.
@@ -139,7 +148,7 @@ std::string role_ids(const Session& session, const IdentityHeaderOptions& option
             text.append(guild.to_string()).append("/").append(role.to_string());
         }
     }
-    return text;
+    return whole_or_nothing(std::move(text));
 }
 
 // An address that Discord verified, without bytes that could make it two.

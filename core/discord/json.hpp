@@ -28,7 +28,7 @@ Result<TokenGrant> parse_token_grant(std::string_view json, TimePoint received_a
 
 /// The `error` member of a token endpoint's answer ("invalid_grant"), if any.
 std::optional<std::string> parse_oauth_error(std::string_view json);
-/// Discord's own error code and message ({"code": 10004, …}), if it is that shape.
+/// Discord's own error code and message ({"code": 10004, ...}), if it is that shape.
 struct ApiError {
     long long code = 0;
     std::string message;

@@ -21,7 +21,7 @@ enum class Prompt { automatic, consent, none };
 struct LoginProfile {
     std::vector<std::string> scopes;
     Prompt prompt = Prompt::automatic;
-    std::uint64_t permissions = 0;                 ///< with the scope `bot`
+    std::uint64_t permissions = 0;  ///< with the scope `bot`
     std::optional<Snowflake> guild_id;
     std::optional<bool> disable_guild_select;
     std::optional<int> integration_type;
@@ -31,11 +31,11 @@ struct LoginProfile {
 struct LoginSettings {
     std::string client_id;
     std::string authorize_url;
-    std::string redirect_uri;                      ///< public_url + paths.callback, byte for byte
+    std::string redirect_uri;  ///< public_url + paths.callback, byte for byte
     ReturnPathPolicy return_policy;
-    LoginProfile standard;                         ///< with the scopes that rules need added
+    LoginProfile standard;  ///< with the scopes that rules need added
     std::map<std::string, LoginProfile> profiles;
-    std::vector<Snowflake> member_guilds;          ///< identity.member_guilds and those of rules
+    std::vector<Snowflake> member_guilds;  ///< identity.member_guilds and those of rules
     std::chrono::seconds session_lifetime{7 * 24 * 3600};
 };
 
@@ -44,7 +44,7 @@ struct LoginRequest {
     std::optional<std::string> rd;
     std::optional<std::string> profile;
     std::optional<std::string> data;
-    bool consent_again = false;                    ///< "switch account": ask even if granted
+    bool consent_again = false;  ///< "switch account": ask even if granted
 };
 
 /// A login that was begun: where to send the browser.
@@ -56,7 +56,7 @@ struct BegunLogin {
 /// What came back to /callback, as it came, and who asks.
 struct CallbackRequest {
     std::string query;
-    std::string browser;         ///< value of the login cookie; empty when there is none
+    std::string browser;  ///< value of the login cookie; empty when there is none
     std::string client_address;
     std::string user_agent;
 };
@@ -68,11 +68,11 @@ enum class LoginFailure {
     expired_login,        ///< 400: older than ten minutes
     discord_unavailable,  ///< 503: Discord cannot be asked now
     discord_rejected,     ///< 502: Discord refused the code or answered nonsense
-    forbidden,            ///< 403: signed in at Discord, and not allowed here
+    forbidden,            ///< 403: signed in at Discord, and not allowed here; the gateway's to say
     invalid_request,      ///< 400: parameters missing, repeated or malformed
     unavailable,          ///< 503: our own store cannot answer
 };
-std::string_view to_string(LoginFailure failure);  ///< the code: "access_denied", …
+std::string_view to_string(LoginFailure failure);  ///< the code: "access_denied", ...
 
 /// A login that ended, well or not. `error` is for the log.
 struct FinishedLogin {

@@ -277,6 +277,12 @@ TEST_CASE("X-Discord-User: too many roles give way before identity does; nothing
     CHECK(json.find("\"id\":\"6\"") != std::string::npos);
     CHECK(discord::is_json(json));
 
+    // B20: a list of roles is whole or absent, never the start of one.
+    CHECK(render(session).count("X-Discord-User-Roles") == 1);
+    session.identity.members[Snowflake(5)]->roles.resize(8000);
+    CHECK(render(session).count("X-Discord-User-Roles") == 0);
+    CHECK(render(session).at("X-Discord-User-Guilds") == "5,6");
+
     auto tiny = options();
     tiny.user_json_bytes = 10;
     CHECK(render(session, tiny).count("X-Discord-User") == 0);
