@@ -70,7 +70,8 @@ Fault read_fault(const json& object) {
         if (!fault.status) fault.status = 200;
     }
     if (object.contains("merge")) fault.merge = object["merge"].dump();
-    for (const auto& [name, value] : object.value("headers", json::object()).items()) {
+    const auto headers = object.value("headers", json::object());
+    for (const auto& [name, value] : headers.items()) {
         fault.headers.emplace_back(name, value.get<std::string>());
     }
     auto& delivery = fault.delivery;

@@ -1,0 +1,159 @@
+#include <doctest/doctest.h>
+
+#include "tests/sim/fixture.hpp"
+
+using namespace cordgate;
+using namespace cordgate::sim;
+using nlohmann::json;
+
+TEST_CASE("the control API builds a world that people can log in to") {
+    Discord discord;
+    discord.control("users", {
+                                 {"id",       "11"           },
+                                 {"username", "ada"          },
+                                 {"extra",    {{"clan", "x"}}}
+    });
+    discord.control("guilds",
+                    {
+                        {"id",    "21"                                                  },
+                        {"name",  "Guild"                                               },
+                        {"owner", "11"                                                  },
+                        {"roles", {{{"id", "31"}, {"name", "R"}, {"permissions", "32"}}}}
+    });
+    discord.control("members", {
+                                   {"user",  "11"  },
+                                   {"guild", "21"  },
+                                   {"roles", {"31"}}
+    });
+    discord.control("auto", {
+                                {"mode", "approve"},
+                                {"user", "11"     }
+    });
+
+    const auto token = discord.access_token(Snowflake{11}, "identify guilds guilds.members.read");
+    CHECK(body_of(discord.as(token, "/users/@me"))["clan"] == "x");
+    const auto guilds = body_of(discord.as(token, "/users/@me/guilds"));
+    CHECK(guilds.size() == 1);
+    CHECK(guilds[0]["owner"] == true);
+    CHECK(body_of(discord.as(token, "/users/@me/guilds/21/member"))["roles"] == json{"31"});
+
+    discord.control("members", {
+                                   {"user",  11           },
+                                   {"guild", 21           },
+                                   {"roles", json::array()}
+    });
+    CHECK(body_of(discord.as(token, "/users/@me/guilds/21/member"))["roles"].empty());
+    discord.http.Delete("/sim/control/members", R"({"user":"11","guild":"21"})",
+                        "application/json");
+    CHECK(discord.as(token, "/users/@me/guilds/21/member")->status == 404);
+}
+
+TEST_CASE("the control API turns the clock, breaks things and counts calls") {
+    Discord discord;
+    const auto token = discord.access_token(demo::fern);
+    discord.control("faults", {
+                                  {"route",        "/users/@me"      },
+                                  {"status",       418               },
+                                  {"headers",      {{"X-Odd", "yes"}}},
+                                  {"content_type", "text/plain"      },
+                                  {"body",         "teapot"          }
+    });
+    const auto odd = discord.as(token, "/users/@me");
+    CHECK(odd->status == 418);
+    CHECK(odd->body == "teapot");
+    CHECK(odd->get_header_value("X-Odd") == "yes");
+    discord.control("faults", {
+                                  {"route", "/users/@me"},
+                                  {"kind",  "502_page"  }
+    });
+    CHECK(discord.as(token, "/users/@me")->status == 502);
+
+    discord.control("clock", {
+                                 {"advance", 604800}
+    });
+    CHECK(discord.as(token, "/users/@me")->status == 401);
+    const auto counters = body_of(discord.http.Get("/sim/control/counters"));
+    CHECK(counters["GET /users/@me"] == 3);
+    CHECK(discord.sim.count("/users/@me") == 3);
+    CHECK(discord.sim.count("POST /oauth2/token") == 1);
+
+    discord.control("reset", json::object());
+    CHECK(discord.sim.count("/users/@me") == 0);
+    const auto state = body_of(discord.http.Get("/sim/control/state"));
+    CHECK(state["grants"].empty());
+    CHECK(state["users"].size() == 5);
+}
+
+TEST_CASE("the control API expires and deauthorizes") {
+    Discord discord;
+    const auto grant = discord.login(demo::fern);
+    discord.control("expire", {
+                                  {"user", demo::fern.to_string()}
+    });
+    CHECK(discord.as(grant["access_token"], "/users/@me")->status == 401);
+    const auto next = body_of(discord.refresh(grant["refresh_token"]));
+    CHECK(discord.as(next["access_token"], "/users/@me")->status == 200);
+    discord.control("deauthorize", {
+                                       {"user", demo::fern.to_string()}
+    });
+    CHECK(discord.as(next["access_token"], "/users/@me")->status == 401);
+    CHECK(discord.refresh(next["refresh_token"])->status == 400);
+}
+
+TEST_CASE("a mistake in a control call is named and changes nothing") {
+    Discord discord;
+    struct Case {
+        const char* name;
+        const char* command;
+        const char* body;
+        int status;
+    };
+    constexpr Case cases[] = {
+        {"no JSON",               "users",   "{",                                         400},
+        {"no object",             "users",   "[]",                                        400},
+        {"no id",                 "users",   R"({"username":"x"})",                       400},
+        {"an id that is none",    "users",   R"({"id":"x","username":"x"})",              400},
+        {"a user without a name", "users",   R"({"id":"77"})",                            400},
+        {"roles that are none",   "members", R"({"user":"1","guild":"2","roles":["x"]})", 400},
+        {"an unknown fault",      "faults",  R"({"kind":"x"})",                           400},
+        {"an unknown mode",       "auto",    R"({"mode":"x"})",                           400},
+        {"approve as nobody",     "auto",    R"({"mode":"approve"})",                     400},
+        {"no such command",       "x",       "{}",                                        404},
+    };
+    for (const auto& row : cases) {
+        CAPTURE(row.name);
+        const auto answer = discord.http.Post(std::string("/sim/control/") + row.command, row.body,
+                                              "application/json");
+        REQUIRE(answer);
+        CHECK(answer->status == row.status);
+        CHECK(body_of(answer)["error"].is_string());
+    }
+    CHECK(discord.sim.world().users().size() == 5);
+}
+
+TEST_CASE("a page of another origin cannot use the control API") {
+    Discord discord;
+    const auto answer =
+        discord.http.Post("/sim/control/deauthorize", R"({"user":"1"})", "text/plain");
+    CHECK(answer->status == 415);
+}
+
+TEST_CASE("a world is read from JSON, or refused with a reason") {
+    World world;
+    load_world(world, R"({"users": [{"id": "1", "username": "ada", "global_name": null}],
+                          "guilds": [{"id": "2", "name": "G", "owner": "1",
+                                      "members": [{"user": "1", "nick": "A"}]}]})");
+    CHECK(world.user(Snowflake{1})->username == "ada");
+    CHECK(world.member(Snowflake{1}, Snowflake{2})->nick == "A");
+    for (const auto* const bad : {"", "[]", R"({"users": 1})", R"({"users": [{}]})",
+                                  R"({"guilds": [{"id": "2", "name": 7}]})"}) {
+        CAPTURE(bad);
+        CHECK_THROWS_AS(load_world(world, bad), std::invalid_argument);
+    }
+}
+
+TEST_CASE("two simulators cannot share a port") {
+    Discord discord;
+    Simulator second({.port = discord.sim.port()});
+    CHECK_THROWS_AS(second.start(), std::runtime_error);
+}
