@@ -46,6 +46,12 @@ constexpr const char* migrations[] = {
     ) STRICT;
     CREATE INDEX logins_by_browser ON logins (browser, seq);
     CREATE INDEX logins_by_created ON logins (created);
+    CREATE TABLE totals (logins INTEGER NOT NULL) STRICT;
+    INSERT INTO totals VALUES (0);
+    CREATE TRIGGER login_added AFTER INSERT ON logins
+        BEGIN UPDATE totals SET logins = logins + 1; END;
+    CREATE TRIGGER login_removed AFTER DELETE ON logins
+        BEGIN UPDATE totals SET logins = logins - 1; END;
     )",
 };
 
@@ -167,8 +173,13 @@ void require_usable_file(const std::string& path, const struct stat& status) {
     if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
         refuse(path, files::error_text(), "Give the user cordgate runs as write access to it.");
     }
-    if (status.st_size == 0) {
-        refuse(path, "it is not a database or it is corrupt: it is empty", damaged_advice);
+    // SQLite takes a file without a whole page for a new database.
+    constexpr off_t smallest_page = 512;
+    if (status.st_size < smallest_page) {
+        refuse(path,
+               "it is not a database or it is corrupt: it has only " +
+                   std::to_string(status.st_size) + " bytes",
+               damaged_advice);
     }
 }
 
@@ -424,11 +435,11 @@ Result<void> SqliteStore::put_login(const LoginRow& row) {
             "(SELECT seq FROM logins WHERE browser = ?1 ORDER BY seq DESC LIMIT ?2)",
             Blob{row.browser}, static_cast<std::int64_t>(PendingLogin::max_per_browser));
         if (!trimmed) return trimmed.error();
-        // `seq` grows by one for each login, so the last n numbers are at most n
-        // rows. Counting them would be slow where it matters, in a flood.
-        const auto bounded =
-            database.change("DELETE FROM logins WHERE seq <= (SELECT max(seq) FROM logins) - ?",
-                            static_cast<std::int64_t>(options_.max_logins));
+        // The total is kept by triggers: counting is slow just when it matters, in a flood.
+        const auto bounded = database.change(
+            "DELETE FROM logins WHERE seq IN (SELECT seq FROM logins ORDER BY seq "
+            "LIMIT max(0, (SELECT logins FROM totals) - ?))",
+            static_cast<std::int64_t>(options_.max_logins));
         if (!bounded) return bounded.error();
         return {};
     });

@@ -1,0 +1,188 @@
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "store/session_codec.hpp"
+#include "support.hpp"
+
+using namespace cordgate;
+using namespace cordgate::test;
+
+namespace {
+
+Session full_session() {
+    Session session;
+    session.handle = "handle";
+    session.created_at = noon;
+    session.last_seen_at = noon + 1ns;
+    session.expires_at = noon + 2ns;
+    session.client_address = "2001:db8::1";
+    session.user_agent = "not \xff utf-8";
+    session.profile = "staff";
+    session.login_data = R"({"a":"b"})";
+    session.state_digest = sha256("state");
+    session.return_to = "/inbox?page=2";
+    session.grant = {
+        Secret("access"), Secret("refresh"), noon + 3ns, noon + 4ns, {"identify", "guilds"}
+    };
+    auto& user = session.identity.user;
+    user.id = Snowflake(~std::uint64_t{0});
+    user.username = "nelly";
+    user.global_name = "Nelly \xf0\x9f\x98\x80";
+    user.discriminator = "1337";
+    user.avatar = "a_hash";
+    user.locale = "en-US";
+    user.email = "nelly@example.com";
+    user.verified = false;
+    user.raw = R"({"id":"1"})";
+    session.identity.user_at = noon + 5ns;
+    session.identity.guilds.emplace();
+    for (std::uint64_t i = 1; i <= 200; ++i) {
+        Guild guild;
+        guild.id = Snowflake(i);
+        guild.name = "guild " + std::to_string(i);
+        if (i % 2 == 0) guild.icon = "icon";
+        guild.owner = i == 3;
+        guild.permissions = *discord::Permissions::parse("36893488147419103240");
+        session.identity.guilds->push_back(guild);
+    }
+    session.identity.guilds_at = noon + 6ns;
+    session.identity.members[Snowflake(1)] = Member{
+        "nick", {Snowflake(10), Snowflake(11)},
+         true
+    };
+    session.identity.members[Snowflake(2)] = std::nullopt;
+    session.identity.members_at = noon + 7ns;
+    return session;
+}
+
+}  // namespace
+
+TEST_CASE("a session is decoded as it was encoded, field by field") {
+    const auto given = full_session();
+    const auto decoded = codec::decode_session(codec::encode(given).reveal());
+    REQUIRE(decoded);
+    CHECK(decoded->handle == given.handle);
+    CHECK(decoded->created_at == given.created_at);
+    CHECK(decoded->last_seen_at == given.last_seen_at);
+    CHECK(decoded->expires_at == given.expires_at);
+    CHECK(decoded->client_address == given.client_address);
+    CHECK(decoded->user_agent == given.user_agent);
+    CHECK(decoded->profile == given.profile);
+    CHECK(decoded->login_data == given.login_data);
+    CHECK(decoded->state_digest == given.state_digest);
+    CHECK(decoded->return_to == given.return_to);
+    CHECK(decoded->grant.access_token.reveal() == "access");
+    CHECK(decoded->grant.refresh_token.reveal() == "refresh");
+    CHECK(decoded->grant.issued_at == given.grant.issued_at);
+    CHECK(decoded->grant.expires_at == given.grant.expires_at);
+    CHECK(decoded->grant.scopes == given.grant.scopes);
+    const auto& identity = decoded->identity;
+    CHECK(identity.user.id == given.identity.user.id);
+    CHECK(identity.user.username == given.identity.user.username);
+    CHECK(identity.user.global_name == given.identity.user.global_name);
+    CHECK(identity.user.discriminator == given.identity.user.discriminator);
+    CHECK(identity.user.avatar == given.identity.user.avatar);
+    CHECK(identity.user.locale == given.identity.user.locale);
+    CHECK(identity.user.email == given.identity.user.email);
+    CHECK(identity.user.verified == given.identity.user.verified);
+    CHECK(identity.user.raw == given.identity.user.raw);
+    CHECK(identity.user_at == given.identity.user_at);
+    REQUIRE(identity.guilds);
+    REQUIRE(identity.guilds->size() == 200);
+    for (std::size_t i = 0; i < 200; ++i) {
+        const auto& was = (*given.identity.guilds)[i];
+        const auto& is = (*identity.guilds)[i];
+        CHECK(is.id == was.id);
+        CHECK(is.name == was.name);
+        CHECK(is.icon == was.icon);
+        CHECK(is.owner == was.owner);
+        CHECK(is.permissions == was.permissions);
+    }
+    CHECK(identity.guilds_at == given.identity.guilds_at);
+    REQUIRE(identity.members.size() == 2);
+    const auto& member = identity.members.at(Snowflake(1));
+    REQUIRE(member);
+    CHECK(member->nick == "nick");
+    CHECK(member->roles == std::vector{Snowflake(10), Snowflake(11)});
+    CHECK(member->pending);
+    CHECK_FALSE(identity.members.at(Snowflake(2)).has_value());
+    CHECK(identity.members_at == given.identity.members_at);
+}
+
+TEST_CASE("what was not known before it was encoded is not known after") {
+    const auto decoded = codec::decode_session(codec::encode(Session{}).reveal());
+    REQUIRE(decoded);
+    CHECK_FALSE(decoded->identity.guilds.has_value());
+    CHECK(decoded->identity.members.empty());
+    CHECK_FALSE(decoded->identity.user.verified.has_value());
+    CHECK_FALSE(decoded->identity.user.global_name.has_value());
+    CHECK(decoded->grant.refresh_token.empty());
+
+    Session in_no_guild;
+    in_no_guild.identity.guilds.emplace();
+    const auto second = codec::decode_session(codec::encode(in_no_guild).reveal());
+    REQUIRE(second);
+    REQUIRE(second->identity.guilds);
+    CHECK(second->identity.guilds->empty());
+}
+
+TEST_CASE("times beyond all calendars decode to times one can calculate with") {
+    Session session;
+    session.created_at = TimePoint::min();
+    session.expires_at = TimePoint::max();
+    const auto decoded = codec::decode_session(codec::encode(session).reveal());
+    REQUIRE(decoded);
+    CHECK(noon - decoded->created_at > 24h);
+    CHECK(decoded->expires_at - noon > 24h);
+}
+
+TEST_CASE("no foreign bytes decode, and none crash the decoder") {
+    const auto session = full_session();
+    const std::string whole = codec::encode(session).reveal();
+    PendingLogin pending;
+    pending.browser = sha256("b");
+    pending.verifier = Secret("v");
+    const std::string login = codec::encode(pending).reveal();
+
+    SUBCASE("cut anywhere") {
+        for (std::size_t size = 0; size < whole.size(); size += size < 600 ? 1 : 97) {
+            CHECK_FALSE(codec::decode_session(std::string_view(whole).substr(0, size)));
+        }
+        for (std::size_t size = 0; size < login.size(); ++size) {
+            CHECK_FALSE(codec::decode_login(std::string_view(login).substr(0, size)));
+        }
+    }
+    SUBCASE("longer than it should be") {
+        CHECK_FALSE(codec::decode_session(whole + "x"));
+        CHECK_FALSE(codec::decode_login(login + "x"));
+    }
+    SUBCASE("of another version") {
+        for (const char version : {'\0', '\2', '\x7f', '\xff'}) {
+            CHECK_FALSE(codec::decode_session(version + whole.substr(1)));
+            CHECK_FALSE(codec::decode_login(version + login.substr(1)));
+        }
+    }
+    SUBCASE("one for the other") {
+        CHECK_FALSE(codec::decode_session(login));
+        CHECK_FALSE(codec::decode_login(whole));
+    }
+    SUBCASE("noise") {
+        std::mt19937 random(20240229);
+        for (int round = 0; round < 3000; ++round) {
+            auto noise = whole.substr(0, 700);
+            for (int i = 0; i < 8; ++i)
+                noise[random() % noise.size()] = static_cast<char>(random());
+            if (round % 2 == 0) noise += whole.substr(700);
+            const auto decoded = codec::decode_session(noise);
+            if (!decoded) CHECK(decoded.error().kind == ErrorKind::malformed_reply);
+            (void)codec::decode_login(noise);
+        }
+    }
+    SUBCASE("sizes that would need all memory") {
+        std::string huge(1, '\1');
+        huge += std::string(8, '\xff') + "x";
+        CHECK_FALSE(codec::decode_session(huge));
+        CHECK_FALSE(codec::decode_login(huge));
+    }
+}
