@@ -14,11 +14,11 @@ struct ClientOptions {
     std::string api_url = "https://discord.com/api/v10";
     std::string client_id;
     Secret client_secret;
-    std::string ca_file;                         ///< extra CA certificates, PEM; may be empty
+    std::string ca_file;  ///< extra CA certificates, PEM; may be empty
     std::chrono::seconds connect_timeout{5};
-    std::chrono::seconds total_timeout{10};      ///< one call, retries included
+    std::chrono::seconds total_timeout{10};  ///< one call, retries included
     std::size_t max_response_bytes = 1 << 20;
-    std::string version = "0.1.0";               ///< for the User-Agent
+    std::string version = "0.1.0";  ///< for the User-Agent
     Now now = Clock::now;
 };
 

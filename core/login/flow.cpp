@@ -1,7 +1,8 @@
 #include "core/login/flow.hpp"
 
 #include <algorithm>
-#include <array>
+#include <functional>
+#include <set>
 #include <utility>
 
 #include "core/base64.hpp"
@@ -53,42 +54,35 @@ std::string_view prompt_of(const LoginProfile& profile, bool consent_again) {
 // RFC 6749, 4.1.1 with RFC 7636, 4.3, and Discord's own parameters.
 std::string authorize_location(const LoginSettings& settings, const LoginProfile& profile,
                                bool consent_again, const Secret& state, const Secret& verifier) {
-    constexpr std::array<std::string_view, 7> always_ours = {
-        "response_type", "client_id",      "redirect_uri",         "scope",
-        "state",         "code_challenge", "code_challenge_method"};
-    std::vector<std::pair<std::string, std::string>> parameters = {
-        {"response_type",                "code"                                       },
-        {                                                                             "client_id",            settings.client_id                                             },
-        {                                                                "redirect_uri",                              settings.redirect_uri                                                                    },
-        {                                  "scope",                        join(profile.scopes)                                                      },
-        {                                                                                                                                   "state", state.reveal()},
-        { "prompt",                               std::string(prompt_of(profile,                                                                             consent_again))},
+    QueryBuilder query;
+    std::set<std::string, std::less<>> named = {"code_challenge", "code_challenge_method"};
+    const auto add = [&](std::string_view name, std::string_view value) {
+        query.add(name, value);
+        named.emplace(name);
     };
+    add("response_type", "code");
+    add("client_id", settings.client_id);
+    add("redirect_uri", settings.redirect_uri);
+    add("scope", join(profile.scopes));
+    add("state", state.reveal());
+    add("prompt", prompt_of(profile, consent_again));
     if (!verifier.empty()) {
-        parameters.emplace_back("code_challenge", base64url_encode(sha256(verifier.reveal())));
-        parameters.emplace_back("code_challenge_method", "S256");
+        add("code_challenge", base64url_encode(sha256(verifier.reveal())));
+        add("code_challenge_method", "S256");
     }
-    if (contains(profile.scopes, "bot")) {
-        parameters.emplace_back("permissions", std::to_string(profile.permissions));
-    }
-    if (profile.guild_id) parameters.emplace_back("guild_id", profile.guild_id->to_string());
+    if (contains(profile.scopes, "bot")) add("permissions", std::to_string(profile.permissions));
+    if (profile.guild_id) add("guild_id", profile.guild_id->to_string());
     if (profile.disable_guild_select) {
-        parameters.emplace_back("disable_guild_select",
-                                *profile.disable_guild_select ? "true" : "false");
+        add("disable_guild_select", *profile.disable_guild_select ? "true" : "false");
     }
     if (profile.integration_type) {
-        parameters.emplace_back("integration_type", std::to_string(*profile.integration_type));
+        add("integration_type", std::to_string(*profile.integration_type));
     }
+    // What an operator adds never replaces what we said.
     for (const auto& [name, value] : profile.extra_params) {
-        const bool taken =
-            std::find(always_ours.begin(), always_ours.end(), name) != always_ours.end() ||
-            std::any_of(parameters.begin(), parameters.end(),
-                        [&name = name](const auto& parameter) { return parameter.first == name; });
-        if (!taken) parameters.emplace_back(name, value);
+        if (named.find(name) == named.end()) add(name, value);
     }
 
-    QueryBuilder query;
-    for (const auto& [name, value] : parameters) query.add(name, value);
     const bool has_query = settings.authorize_url.find('?') != std::string::npos;
     return settings.authorize_url + (has_query ? "&" : "?") + query.str();
 }
