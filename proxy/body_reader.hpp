@@ -34,6 +34,8 @@ public:
     std::uint64_t size() const { return total_; }
     /// Whether any of the body, or its end, is still to come from the peer.
     bool needs_reading() const;
+    /// What came behind the body: the next request, or an upgraded protocol.
+    Buffer& leftover() { return buffer_; }
 
 private:
     std::optional<Result<std::string_view>> next_known();

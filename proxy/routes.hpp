@@ -57,7 +57,7 @@ public:
 
     /// The target to send: path with the upstream's prefix taken off where it
     /// says so, and the query. nullopt when the rest could be read as an
-    /// authority ("//…"): judged again after rewriting.
+    /// authority ("//..."): judged again after rewriting.
     std::optional<std::string> forwarded_target(const Route& route, std::string_view raw_path,
                                                 std::string_view query) const;
 

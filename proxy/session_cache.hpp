@@ -18,7 +18,7 @@ namespace cordgate::proxy {
 struct LiveSession {
     Session session;
     std::string digest;   ///< its key in the store
-    std::string headers;  ///< "X-Discord-…: …\r\n" lines
+    std::string headers;  ///< "X-Discord-User-Id: 1\r\n" lines
     SteadyClock::time_point cached_at;
     mutable std::atomic<Clock::rep> last_seen{0};  ///< ticks since Clock's epoch
     mutable std::atomic<Clock::rep> touched{0};    ///< last time the store was told

@@ -29,6 +29,7 @@ Error Stream::failure(std::string_view what, error_code error) const {
 }
 
 void Stream::on_expiry() {
+    if (waiting_ == 0) return;
     expired_ = true;
     error_code ignored;
     socket_.cancel(ignored);
@@ -36,6 +37,7 @@ void Stream::on_expiry() {
 
 Awaitable<Result<void>> Stream::wait(Socket::wait_type what) {
     if (expired_ || broken_) co_return failure("wait", asio::error::operation_aborted);
+    const Waiting waiting(waiting_);
     const auto [error] = co_await socket_.async_wait(what, as_result);
     if (error || broken_) co_return failure("wait", error ? error : asio::error::operation_aborted);
     co_return Result<void>{};
@@ -49,6 +51,7 @@ Awaitable<Result<void>> Stream::wait_readable() {
 Awaitable<Result<std::size_t>> Stream::read_some(std::span<char> into) {
     if (tls_) {
         const auto buffer = asio::buffer(into.data(), into.size());
+        const Waiting waiting(waiting_);
         const auto [error, size] = co_await tls_->async_read_some(buffer, as_result);
         if (!error) co_return size;
         // Without close_notify the end may be an attacker's (RFC 9112, 9.8).
@@ -117,6 +120,7 @@ Awaitable<Result<void>> Stream::write_tls(std::span<const std::string_view> part
     for (const auto part : parts) {
         if (part.empty()) continue;
         const auto buffer = asio::buffer(part.data(), part.size());
+        const Waiting waiting(waiting_);
         const auto [error, size] = co_await asio::async_write(*tls_, buffer, as_result);
         if (error) co_return failure("write", error);
     }
@@ -128,6 +132,7 @@ Awaitable<Result<void>> Stream::connect(const asio::generic::stream_protocol::en
     socket_.open(endpoint.protocol(), error);
     if (!error) socket_.native_non_blocking(true, error);
     if (error) co_return failure("socket", error);
+    const Waiting waiting(waiting_);
     const auto [failed] = co_await socket_.async_connect(endpoint, as_result);
     if (failed) co_return failure("connect", failed);
     if (endpoint.protocol().family() != AF_UNIX) {
@@ -138,6 +143,7 @@ Awaitable<Result<void>> Stream::connect(const asio::generic::stream_protocol::en
 
 Awaitable<Result<void>> Stream::accept_tls(asio::ssl::context& context) {
     tls_ = std::make_unique<TlsStream>(socket_, context);
+    const Waiting waiting(waiting_);
     const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, as_result);
     if (error) co_return failure("TLS handshake", error);
     co_return Result<void>{};
@@ -152,6 +158,7 @@ Awaitable<Result<void>> Stream::connect_tls(asio::ssl::context& context,
         tls_->set_verify_mode(asio::ssl::verify_peer, ignored);
         tls_->set_verify_callback(asio::ssl::host_name_verification(server_name), ignored);
     }
+    const Waiting waiting(waiting_);
     const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::client, as_result);
     if (error) co_return failure("TLS handshake", error);
     co_return Result<void>{};
@@ -160,6 +167,7 @@ Awaitable<Result<void>> Stream::connect_tls(asio::ssl::context& context,
 Awaitable<void> Stream::shutdown_send() {
     if (tls_ && !broken_) {
         // Sends close_notify and waits for the peer's; the deadline bounds it.
+        const Waiting waiting(waiting_);
         co_await tls_->async_shutdown(as_result);
     }
     error_code ignored;

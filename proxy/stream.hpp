@@ -49,7 +49,8 @@ public:
     Awaitable<Result<void>> write(std::span<const std::string_view> parts);
     Awaitable<Result<void>> write(std::string_view bytes);
 
-    /// Every operation that waits longer than this from now fails with timed_out.
+    /// An operation that still waits when this passes fails with timed_out; a
+    /// deadline that passes while nothing waits is forgotten.
     using Deadline::expires_after;
     using Deadline::expires_never;
 
@@ -73,11 +74,21 @@ private:
     Awaitable<Result<void>> write_plain(std::span<iovec> vectors);
     Awaitable<Result<void>> write_tls(std::span<const std::string_view> parts);
 
+    /// Counts the operations that wait, for on_expiry.
+    struct Waiting {
+        explicit Waiting(int& count) : count_(count) { ++count_; }
+        Waiting(const Waiting&) = delete;
+        Waiting& operator=(const Waiting&) = delete;
+        ~Waiting() { --count_; }
+        int& count_;
+    };
+
     using TlsStream = asio::ssl::stream<Socket&>;
 
     Socket socket_;
     std::unique_ptr<TlsStream> tls_;
     ErrorSource source_;
+    int waiting_ = 0;
     bool expired_ = false;
     bool broken_ = false;
 };

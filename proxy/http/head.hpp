@@ -43,7 +43,7 @@ struct ParseResult {
     std::optional<Refusal> refusal;  ///< refused: answer, close, parse nothing more
 };
 
-/// The fields shared by both kinds of head, as found in Connection, Content-Length …
+/// The fields shared by both kinds of head, as found in Connection, Content-Length ...
 struct MessageFields {
     std::vector<Field> fields;
     /// Names that Connection lists besides close, keep-alive and upgrade.
@@ -64,7 +64,7 @@ struct MessageFields {
 
 struct RequestHead : MessageFields {
     std::string_view method;
-    std::string_view path;   ///< origin form, "/…"; "*" only with OPTIONS
+    std::string_view path;   ///< origin form, "/..."; "*" only with OPTIONS
     std::string_view query;  ///< with the '?'; empty when there is none
     std::string_view host;   ///< authority, checked; empty only for HTTP/1.0 without Host
     int minor_version = 1;   ///< 0 or 1

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+
+#include "proxy/access_log.hpp"
+#include "proxy/body_reader.hpp"
+#include "proxy/client_address.hpp"
+#include "proxy/gate.hpp"
+#include "proxy/reply.hpp"
+#include "proxy/stream.hpp"
+#include "proxy/upstream_pool.hpp"
+
+namespace cordgate::proxy {
+
+/// One request and its response, from the checked head to the last byte. Lives
+/// in its connection's frame; everything it refers to outlives it.
+struct Exchange {
+    Gate& gate;
+    UpstreamPool& upstreams;
+    Stream& stream;                ///< to the client
+    const http::RequestHead& head;
+    BodyReader& body;
+    std::string& out;              ///< scratch for heads, reused between requests
+    ClientInfo client = {};
+    std::string limit_key = {};    ///< what limits per client count by
+    std::string request_id = {};
+    AccessRecord record = {};
+    bool keep_alive = true;        ///< of the connection to the client
+    bool head_sent = false;        ///< a response has begun: no other can follow
+    bool cut = false;              ///< the response ended before its end
+    bool in_tunnel = false;        ///< after 101: no HTTP any more
+
+    PageContext page_context() const {
+        return {gate.settings.paths.prefix, request_id, accepts_html(head),
+                gate.settings.server.public_url.host};
+    }
+};
+
+/// Sends a small response of our own and notes it in the record.
+Awaitable<void> send_reply(Exchange& exchange, Reply reply);
+
+}  // namespace cordgate::proxy

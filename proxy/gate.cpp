@@ -1,0 +1,61 @@
+#include "proxy/gate.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+std::vector<std::string> inject_names(const config::Headers& headers) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : headers.inject) names.push_back(name);
+    return names;
+}
+
+std::vector<std::string> cidr_texts(const std::vector<config::Cidr>& ranges) {
+    std::vector<std::string> texts;
+    for (const auto& range : ranges) texts.push_back(range.text);
+    return texts;
+}
+
+IdentityHeaderOptions header_options(const config::Settings& settings) {
+    IdentityHeaderOptions options;
+    options.user_json = settings.headers.user_json;
+    options.user_json_bytes = settings.headers.user_json_bytes;
+    options.email = settings.headers.email;
+    options.access_token = settings.headers.access_token;
+    options.remote_user = settings.headers.remote_user;
+    options.x_forwarded_user = settings.headers.x_forwarded_user;
+    options.x_auth_request = settings.headers.x_auth_request;
+    options.inject = settings.headers.inject;
+    options.cdn_url = settings.discord.cdn_url;
+    options.scopes = settings.login.standard.scopes;
+    for (const auto& [name, profile] : settings.login.profiles) {
+        for (const auto& scope : profile.scopes) options.scopes.push_back(scope);
+    }
+    options.guilds_first = settings.rules.named_guilds();
+    return options;
+}
+
+}  // namespace
+
+Gate::Gate(const Parts& parts)
+    : settings(parts.settings),
+      sessions(parts.sessions),
+      discord(parts.discord),
+      login(parts.login),
+      now(parts.now),
+      headers(inject_names(settings.headers)),
+      identity_headers(header_options(settings)),
+      trusted(cidr_texts(settings.server.trusted_proxies)),
+      routes(settings.paths, settings.upstreams, settings.rules),
+      cache(settings.cache.sessions),
+      logins(settings.server.limits.logins_per_minute),
+      upstream_tls(make_upstream_tls(settings.upstreams)),
+      head_limits{settings.server.limits.header_bytes, settings.server.limits.headers,
+                  settings.server.limits.target_bytes},
+      session_cookie(settings.session.cookie_name),
+      login_cookie(session_cookie + "-login"),
+      logged_out_cookie(session_cookie + "-out"),
+      own_cookies{session_cookie, login_cookie, logged_out_cookie},
+      store_calls(4, 4096),
+      discord_calls(16, 1024) {}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/settings.hpp"
+#include "core/discord/api.hpp"
+#include "core/identity_headers.hpp"
+#include "core/login/flow.hpp"
+#include "core/session_repository.hpp"
+#include "proxy/client_address.hpp"
+#include "proxy/header_rules.hpp"
+#include "proxy/login_limiter.hpp"
+#include "proxy/offload.hpp"
+#include "proxy/routes.hpp"
+#include "proxy/session_cache.hpp"
+#include "proxy/upstream_pool.hpp"
+
+namespace cordgate::proxy {
+
+/// What the gate is made of: given by cmd/, must outlive the server.
+struct Parts {
+    const config::Settings& settings;
+    SessionRepository& sessions;
+    discord::Api& discord;
+    LoginFlow& login;
+    Now now;
+};
+
+/// Everything that the workers share. Built once; what is not atomic or guarded
+/// by its own lock is immutable.
+struct Gate {
+    explicit Gate(const Parts& parts);
+
+    const config::Settings& settings;
+    SessionRepository& sessions;
+    discord::Api& discord;
+    LoginFlow& login;
+    Now now;
+
+    HeaderPolicy headers;
+    IdentityHeaderOptions identity_headers;
+    TrustedProxies trusted;
+    Routes routes;
+    SessionCache cache;
+    LoginLimiter logins;
+    UpstreamTlsContexts upstream_tls;
+    http::HeadLimits head_limits;
+
+    /// Names of our cookies: what upstreams neither see nor set.
+    std::string session_cookie;
+    std::string login_cookie;
+    std::string logged_out_cookie;
+    std::vector<std::string> own_cookies;
+
+    /// Store calls and name look-ups; and calls to Discord, which may be slow
+    /// without making the others wait.
+    BlockingPool store_calls;
+    BlockingPool discord_calls;
+
+    std::atomic<bool> draining{false};
+    std::atomic<std::size_t> connections{0};
+};
+
+}  // namespace cordgate::proxy

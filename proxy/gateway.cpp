@@ -1,0 +1,106 @@
+#include "proxy/gateway.hpp"
+
+#include "core/ascii.hpp"
+#include "core/path.hpp"
+#include "core/url.hpp"
+#include "proxy/own_pages.hpp"
+#include "proxy/session_lookup.hpp"
+#include "proxy/upstream_exchange.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+int status_of(NoRoute why) {
+    switch (why) {
+        case NoRoute::ambiguous: return 400;
+        case NoRoute::no_host: return 421;
+        case NoRoute::no_path: return 404;
+    }
+    return 404;
+}
+
+Awaitable<void> refuse(Exchange& exchange, int status, std::string_view why) {
+    exchange.record.error = why;
+    auto out = reply::refusal(exchange.page_context(), status);
+    out.close = status == 400;
+    co_await send_reply(exchange, std::move(out));
+}
+
+/// A page of another site must not open a WebSocket with this visitor's cookie:
+/// browsers send it along and do not ask (RFC 6455, 10.2; CWE-1385).
+bool is_foreign_upgrade(const Exchange& exchange) {
+    if (!exchange.head.wants_upgrade()) return false;
+    const auto origin = exchange.head.value("origin");
+    if (origin.empty()) return false;
+    const auto parsed = Origin::parse(origin);
+    if (!parsed) return true;
+    if (*parsed == exchange.gate.settings.server.public_url) return false;
+    const auto scheme = exchange.client.secure ? "https://" : "http://";
+    return Origin::parse(scheme + std::string(exchange.client.host)) != parsed;
+}
+
+/// OPTIONS that is about us: "*", or as far as this hop (RFC 9110, 7.6.2).
+bool is_own_options(const http::RequestHead& head) {
+    return head.method == "OPTIONS" && (head.path == "*" || head.value("max-forwards") == "0");
+}
+
+Awaitable<void> answer_options(Exchange& exchange) {
+    Reply out;
+    out.status = 204;
+    out.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    co_await send_reply(exchange, std::move(out));
+}
+
+/// Who asks, as far as the rule wants to know.
+Awaitable<Result<LiveSessionPtr>> find_visitor(Exchange& exchange, const Rule& rule) {
+    if (rule.access == Access::everyone && !rule.require) co_return LiveSessionPtr{};
+    co_return co_await find_session(exchange);
+}
+
+}  // namespace
+
+Awaitable<void> answer_request(Exchange& exchange) {
+    const auto& gate = exchange.gate;
+    const auto& head = exchange.head;
+    if (is_own_options(head)) co_return co_await answer_options(exchange);
+
+    const auto path = Path::parse(head.path);
+    if (!path) co_return co_await refuse(exchange, 400, path.error().detail);
+    const auto match = gate.routes.match(exchange.client.host, *path, head.method);
+    if (!match.route) co_return co_await refuse(exchange, status_of(match.why), "no route");
+    if (match.route->own_page) co_return co_await answer_own_page(exchange, *match.route->own_page);
+
+    const auto& rule = gate.settings.rules.at(match.route->rule);
+    exchange.record.rule = rule.name;
+    const auto limit = gate.settings.server.limits.body_bytes;
+    if (limit > 0 && head.content_length > limit) {
+        co_return co_await refuse(exchange, 413, "body larger than allowed");
+    }
+    const auto visitor = co_await find_visitor(exchange, rule);
+    if (!visitor) {
+        exchange.record.error = describe_error(visitor.error());
+        co_return co_await send_reply(exchange,
+                                      reply::from_error(exchange.page_context(), visitor.error()));
+    }
+    const auto& live = *visitor;
+    if (live) exchange.record.user_id = live->session.identity.user.id.to_string();
+    const auto verdict = judge(rule, live ? &live->session.identity : nullptr);
+    exchange.record.verdict = to_string(verdict);
+
+    switch (verdict) {
+        case Verdict::login_required: co_return co_await send_reply(exchange, login_required(exchange));
+        case Verdict::forbidden:
+            co_return co_await send_reply(exchange, denied(exchange, live->session, rule));
+        case Verdict::unknown:
+            co_return co_await refuse(exchange, 503, "Discord has not said whether this is allowed");
+        case Verdict::allow:
+            if (is_foreign_upgrade(exchange)) {
+                co_return co_await refuse(exchange, 403, "upgrade from another origin");
+            }
+            break;
+        case Verdict::anonymous: break;
+    }
+    co_await forward(exchange, *match.route, verdict == Verdict::allow ? live : nullptr);
+}
+
+}  // namespace cordgate::proxy

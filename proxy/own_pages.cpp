@@ -1,0 +1,425 @@
+#include "proxy/own_pages.hpp"
+
+#include <initializer_list>
+
+#include "core/ascii.hpp"
+#include "core/cookie.hpp"
+#include "core/discord/cdn.hpp"
+#include "core/url.hpp"
+#include "proxy/assets.hpp"
+#include "proxy/session_lookup.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+CookieAttributes cookie_attributes(const Gate& gate, const std::string& name) {
+    const auto& session = gate.settings.session;
+    return {name, session.cookie_domain, "/", session.cookie_same_site,
+            gate.settings.server.public_url.is_secure()};
+}
+
+/// The cookies of a login come back from Discord's site: Lax, whatever is set.
+CookieAttributes login_cookie_attributes(const Gate& gate, const std::string& name) {
+    auto attributes = cookie_attributes(gate, name);
+    attributes.same_site = "Lax";
+    return attributes;
+}
+
+std::string first_cookie(const http::RequestHead& head, std::string_view name) {
+    for (const auto& field : head.fields) {
+        if (!iequals(field.name, "cookie")) continue;
+        const auto values = cookie_values(field.value, name);
+        if (!values.empty()) return std::string(values.front());
+    }
+    return {};
+}
+
+std::optional<Query> parse_query(const http::RequestHead& head) {
+    return Query::parse(head.query.empty() ? head.query : head.query.substr(1));
+}
+
+Reply method_not_allowed(const Exchange& exchange, std::string_view allowed) {
+    auto out = reply::refusal(exchange.page_context(), 405);
+    out.add("Allow", std::string(allowed));
+    return out;
+}
+
+Reply not_signed_in(const Exchange& exchange) {
+    const std::pair<std::string_view, std::string_view> extra[] = {
+        {"reason",    "no_session"                         },
+        {"login_url", exchange.gate.settings.paths.login   },
+    };
+    auto out = reply::problem(
+        401, problem_json(401, "unauthorized", "Not signed in",
+                          "There is no valid session with this request.", extra));
+    out.add("WWW-Authenticate", "Cordgate");
+    return out;
+}
+
+Reply missing_scope(std::string_view scope) {
+    const std::pair<std::string_view, std::string_view> extra[] = {{"scope", scope}};
+    return reply::problem(403, problem_json(403, "missing_scope", "Scope missing",
+                                            "The visitor did not grant this scope.", extra));
+}
+
+/// Whether the request comes from a page of this very site; a browser says so in
+/// Origin or Sec-Fetch-Site, and other sites cannot make it say so.
+bool is_same_origin(const Exchange& exchange) {
+    const auto origin = exchange.head.value("origin");
+    if (!origin.empty()) {
+        const auto parsed = Origin::parse(origin);
+        return parsed && *parsed == exchange.gate.settings.server.public_url;
+    }
+    return iequals(exchange.head.value("sec-fetch-site"), "same-origin");
+}
+
+std::optional<Reply> limit_logins(const Exchange& exchange) {
+    const auto wait = exchange.gate.logins.take(exchange.limit_key, LoginLimiter::Clock::now());
+    if (!wait) return std::nullopt;
+    auto out = reply::refusal(exchange.page_context(), 429);
+    out.add("Retry-After", std::to_string(wait->count()));
+    return out;
+}
+
+// --- /login --------------------------------------------------------------------
+
+Awaitable<Reply> login(Exchange& exchange) {
+    auto& gate = exchange.gate;
+    const auto query = parse_query(exchange.head);
+    if (!query) co_return reply::refusal(exchange.page_context(), 400);
+    LoginRequest request;
+    request.rd = query->get("rd");
+    request.profile = query->get("profile");
+    request.data = query->get("data");
+    const bool switch_account = query->get("switch").has_value();
+    const bool logged_out = !first_cookie(exchange.head, gate.logged_out_cookie).empty();
+    request.consent_again = switch_account || logged_out;
+
+    const auto session = co_await find_session(exchange);
+    if (!session) co_return reply::from_error(exchange.page_context(), session.error());
+    if (*session && !switch_account && gate.login.satisfies((*session)->session, request.profile)) {
+        const auto target =
+            ReturnPath::parse(request.rd.value_or("/"), gate.login.settings().return_policy);
+        co_return reply::redirect(302, target.value_or(ReturnPath::root()).str());
+    }
+    if (auto limited = limit_logins(exchange)) co_return std::move(*limited);
+
+    auto browser = SessionToken::parse(first_cookie(exchange.head, gate.login_cookie));
+    if (!browser) browser = SessionToken::make();
+    const auto begun = co_await offload(gate.store_calls, [&] {
+        return gate.login.begin(request, browser->secret().reveal());
+    });
+    if (!begun) {
+        exchange.record.error = describe_error(begun.error());
+        co_return reply::from_error(exchange.page_context(), begun.error());
+    }
+    auto out = reply::redirect(302, begun->location);
+    out.add("Set-Cookie",
+            set_cookie(login_cookie_attributes(gate, gate.login_cookie),
+                       browser->secret().reveal(), PendingLogin::lifetime));
+    co_return out;
+}
+
+// --- /callback -------------------------------------------------------------------
+
+Reply login_failed(const Exchange& exchange, const FinishedLogin& finished) {
+    const auto failure = *finished.failure;
+    const auto status = status_of(failure);
+    QueryBuilder again;
+    again.add("rd", finished.return_to.str());
+    const auto try_again = exchange.gate.settings.paths.login + "?" + again.str();
+    const auto context = exchange.page_context();
+    Reply out;
+    if (context.accepts_html) {
+        out = reply::page(status, login_failed_page(context, failure, Href::own(try_again)));
+    } else {
+        const std::pair<std::string_view, std::string_view> extra[] = {{"login_url", try_again}};
+        const auto& text = describe_status(status);
+        out = reply::problem(status, problem_json(status, to_string(failure), text.title,
+                                                  "The login did not finish.", extra));
+    }
+    if (finished.error.retry_after) {
+        const auto wait = std::chrono::ceil<std::chrono::seconds>(*finished.error.retry_after);
+        out.add("Retry-After", std::to_string(wait.count()));
+    }
+    return out;
+}
+
+/// Somebody who reloads the address that Discord sent them to, and who is signed
+/// in by that very login, wants to go where it led. Only a browser's own
+/// navigation counts; for anything else a used state stays an error.
+std::optional<std::string> reloaded_target(const Exchange& exchange, const LiveSessionPtr& session,
+                                           std::string_view state) {
+    if (!session || session->session.state_digest.empty() ||
+        !iequals(exchange.head.value("sec-fetch-mode"), "navigate")) {
+        return std::nullopt;
+    }
+    if (const auto token = SessionToken::parse(state);
+        token && token->digest() == session->session.state_digest) {
+        return session->session.return_to;
+    }
+    return std::nullopt;
+}
+
+/// The session that this browser had before: a new login replaces it.
+Awaitable<void> end_previous(Exchange& exchange) {
+    auto& gate = exchange.gate;
+    for (const auto& digest : session_digests(gate, exchange.head)) {
+        const auto ended =
+            co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
+        if (!ended) log_warn("login", "previous session not ended: " + describe_error(ended.error()));
+        gate.cache.erase(digest);
+    }
+}
+
+Awaitable<Reply> callback(Exchange& exchange) {
+    auto& gate = exchange.gate;
+    if (auto limited = limit_logins(exchange)) co_return std::move(*limited);
+
+    CallbackRequest request;
+    request.query = exchange.head.query.empty() ? "" : exchange.head.query.substr(1);
+    request.browser = first_cookie(exchange.head, gate.login_cookie);
+    request.client_address = exchange.client.address;
+    request.user_agent = exchange.head.value("user-agent").substr(0, 256);
+
+    auto finish = [&]() -> Result<FinishedLogin> { return gate.login.finish(request); };
+    auto answered = co_await offload(gate.discord_calls, finish);
+    if (!answered) co_return reply::from_error(exchange.page_context(), answered.error());
+    auto& finished = *answered;
+    if (finished.failure) {
+        exchange.record.error = std::string(to_string(*finished.failure)) + ": " +
+                                describe_error(finished.error);
+        if (*finished.failure == LoginFailure::invalid_state) {
+            const auto query = parse_query(exchange.head);
+            const auto session = co_await find_session(exchange);
+            if (query && session) {
+                const auto state = query->get("state").value_or("");
+                if (const auto target = reloaded_target(exchange, *session, state)) {
+                    co_return reply::redirect(302, *target);
+                }
+            }
+        }
+        co_return login_failed(exchange, finished);
+    }
+
+    co_await end_previous(exchange);
+    exchange.record.user_id = finished.session->identity.user.id.to_string();
+    log_info("login", "user_id=" + exchange.record.user_id +
+                          " session=" + finished.session->handle +
+                          " client=" + exchange.client.address);
+    gate.cache.put(make_live(gate, std::move(*finished.session), finished.token->digest()));
+    auto out = reply::redirect(302, finished.return_to.str());
+    out.add("Set-Cookie", set_cookie(cookie_attributes(gate, gate.session_cookie),
+                                     finished.token->secret().reveal(),
+                                     gate.settings.session.lifetime));
+    if (!first_cookie(exchange.head, gate.logged_out_cookie).empty()) {
+        out.add("Set-Cookie", clear_cookie(login_cookie_attributes(gate, gate.logged_out_cookie)));
+    }
+    co_return out;
+}
+
+// --- /logout ---------------------------------------------------------------------
+
+ReturnPath return_path(const Exchange& exchange) {
+    const auto query = parse_query(exchange.head);
+    const auto rd = query ? query->get("rd") : std::nullopt;
+    const auto path = ReturnPath::parse(rd.value_or("/"), exchange.gate.login.settings().return_policy);
+    return path.value_or(ReturnPath::root());
+}
+
+Awaitable<Reply> ask_to_log_out(Exchange& exchange) {
+    const auto session = co_await find_session(exchange);
+    if (!session) co_return reply::from_error(exchange.page_context(), session.error());
+    const auto context = exchange.page_context();
+    const auto& paths = exchange.gate.settings.paths;
+    if (!*session) {
+        co_return reply::page(200, signed_out_page(context, Href::own(paths.login)));
+    }
+    auto out =
+        reply::page(200, logout_page(context, Href::own(paths.logout), return_path(exchange)));
+    out.has_form = true;
+    std::vector<Origin> forms;
+    if (const auto authorize = HttpUrl::parse(exchange.gate.settings.discord.authorize_url)) {
+        forms.push_back(authorize->origin);
+    }
+    out.csp = content_security_policy(std::nullopt, forms);
+    co_return out;
+}
+
+/// Ends the session in the store first: what is answered is durable.
+Awaitable<Reply> log_out(Exchange& exchange) {
+    auto& gate = exchange.gate;
+    if (!is_same_origin(exchange)) {
+        exchange.record.error = "forbidden client: logout from another site";
+        co_return reply::refusal(exchange.page_context(), 403);
+    }
+    for (const auto& digest : session_digests(gate, exchange.head)) {
+        const auto now = gate.now();
+        const auto session =
+            co_await offload(gate.store_calls, [&] { return gate.sessions.find(digest, now); });
+        const auto ended =
+            co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
+        if (!ended) {
+            exchange.record.error = describe_error(ended.error());
+            co_return reply::from_error(exchange.page_context(), ended.error());
+        }
+        gate.cache.erase(digest);
+        if (!session || !*session) continue;
+        exchange.record.user_id = (*session)->identity.user.id.to_string();
+        log_info("logout", "user_id=" + exchange.record.user_id + " session=" + (*session)->handle +
+                               " client=" + exchange.client.address);
+        if (gate.settings.logout_revoke == config::LogoutRevoke::always) {
+            gate.discord_calls.run_detached([&gate, token = (*session)->grant.access_token] {
+                if (const auto done = gate.discord.revoke(token); !done) {
+                    log_warn("revoke", describe_error(done.error()));
+                }
+            });
+        }
+    }
+    auto out = reply::redirect(303, return_path(exchange).str());
+    out.add("Set-Cookie", clear_cookie(cookie_attributes(gate, gate.session_cookie)));
+    // Asks for consent at the next login: or Discord would sign in at once again.
+    out.add("Set-Cookie", set_cookie(login_cookie_attributes(gate, gate.logged_out_cookie), "1",
+                                     PendingLogin::lifetime));
+    co_return out;
+}
+
+// --- below the prefix --------------------------------------------------------------
+
+Awaitable<Reply> visitor_page(Exchange& exchange, OwnPage page) {
+    const auto& options = exchange.gate.identity_headers;
+    const auto found = co_await find_session(exchange);
+    if (!found) co_return reply::from_error(exchange.page_context(), found.error());
+    if (!*found) co_return not_signed_in(exchange);
+    const auto& session = (*found)->session;
+    exchange.record.user_id = session.identity.user.id.to_string();
+    switch (page) {
+        case OwnPage::me: co_return reply::json(200, public_profile_json(session, options));
+        case OwnPage::guilds:
+            if (!session.identity.guilds) co_return missing_scope("guilds");
+            co_return reply::json(200, public_guilds_json(session, options));
+        case OwnPage::connections:
+            if (!session.has_scope("connections")) co_return missing_scope("connections");
+            co_return reply::refusal(exchange.page_context(), 501);
+        default:
+            co_return reply::redirect(302,
+                                      discord::avatar_url(session.identity.user, options.cdn_url));
+    }
+}
+
+Reply asset_page(const Exchange& exchange) {
+    const auto path = exchange.head.path;
+    const auto* asset = find_asset(path.substr(path.rfind('/') + 1));
+    if (!asset) return reply::refusal(exchange.page_context(), 404);
+    Reply out;
+    out.add("Cache-Control", std::string(asset_cache_control));
+    out.add("ETag", std::string(asset->etag));
+    if (exchange.head.value("if-none-match") == asset->etag) {
+        out.status = 304;
+        return out;
+    }
+    out.content_type = asset->content_type;
+    out.body = asset->body;
+    return out;
+}
+
+struct PageMethods {
+    OwnPage page;
+    std::string_view allowed;
+};
+
+constexpr PageMethods page_methods[] = {
+    {OwnPage::login,       "GET, HEAD"      },
+    {OwnPage::callback,    "GET"            },
+    {OwnPage::logout,      "GET, HEAD, POST"},
+    {OwnPage::me,          "GET, HEAD"      },
+    {OwnPage::guilds,      "GET, HEAD"      },
+    {OwnPage::connections, "GET, HEAD"      },
+    {OwnPage::avatar,      "GET, HEAD"      },
+    {OwnPage::assets,      "GET, HEAD"      },
+    {OwnPage::ping,        "GET, HEAD"      },
+};
+
+/// The methods of a page; nullopt for what is not there.
+std::optional<std::string_view> allowed_methods(OwnPage page) {
+    for (const auto& row : page_methods) {
+        if (row.page == page) return row.allowed;
+    }
+    return std::nullopt;
+}
+
+bool is_listed(std::string_view list, std::string_view method) {
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        if (trim(list.substr(0, comma)) == method) return true;
+        list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+    }
+    return false;
+}
+
+Awaitable<Reply> make_reply(Exchange& exchange, OwnPage page) {
+    const auto allowed = allowed_methods(page);
+    if (!allowed) co_return reply::refusal(exchange.page_context(), 404);
+    if (!is_listed(*allowed, exchange.head.method)) {
+        co_return method_not_allowed(exchange, *allowed);
+    }
+    switch (page) {
+        case OwnPage::login: co_return co_await login(exchange);
+        case OwnPage::callback: co_return co_await callback(exchange);
+        case OwnPage::logout:
+            if (exchange.head.method == "POST") co_return co_await log_out(exchange);
+            co_return co_await ask_to_log_out(exchange);
+        case OwnPage::ping: co_return reply::text(200, "ok\n");
+        case OwnPage::assets: co_return asset_page(exchange);
+        default: co_return co_await visitor_page(exchange, page);
+    }
+}
+
+}  // namespace
+
+std::string login_location(const Exchange& exchange) {
+    QueryBuilder query;
+    query.add("rd", std::string(exchange.head.path) + std::string(exchange.head.query));
+    return exchange.gate.settings.paths.login + "?" + query.str();
+}
+
+Reply login_required(const Exchange& exchange) {
+    if (is_navigation(exchange.head)) return reply::redirect(302, login_location(exchange));
+    const auto location = login_location(exchange);
+    const std::pair<std::string_view, std::string_view> extra[] = {
+        {"reason",    "no_session"},
+        {"login_url", location    },
+    };
+    auto out = reply::problem(401, problem_json(401, "unauthorized", "Log in first",
+                                                "This needs a login with Discord.", extra));
+    out.add("WWW-Authenticate", "Cordgate");
+    return out;
+}
+
+Reply denied(const Exchange& exchange, const Session& session, const Rule& rule) {
+    const auto context = exchange.page_context();
+    const auto missing = rule.require ? describe(*rule.require) : std::vector<std::string>{};
+    if (!context.accepts_html) return reply::problem(403, denied_json(missing));
+
+    const auto& user = session.identity.user;
+    const auto& paths = exchange.gate.settings.paths;
+    const auto avatar = discord::avatar_url(user, exchange.gate.settings.discord.cdn_url);
+    const auto again = login_location(exchange) + "&switch=1";
+    auto out = reply::page(403, denied_page(context, {user.display_name(), user.username, avatar},
+                                            missing, Href::own(again), Href::own(paths.logout)));
+    out.has_form = true;
+    std::vector<Origin> forms;
+    const auto authorize = HttpUrl::parse(exchange.gate.settings.discord.authorize_url);
+    if (authorize) forms.push_back(authorize->origin);
+    const auto images = HttpUrl::parse(avatar);
+    out.csp = content_security_policy(images ? std::optional(images->origin) : std::nullopt, forms);
+    return out;
+}
+
+Awaitable<void> answer_own_page(Exchange& exchange, OwnPage page) {
+    exchange.record.rule = "own";
+    auto answer = co_await make_reply(exchange, page);
+    co_await send_reply(exchange, std::move(answer));
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "proxy/exchange.hpp"
+#include "proxy/routes.hpp"
+
+namespace cordgate::proxy {
+
+/// Answers one of our own pages: /login, /callback, /logout and what is below
+/// the prefix. Translates HTTP to LoginFlow and back; decides nothing itself.
+Awaitable<void> answer_own_page(Exchange& exchange, OwnPage page);
+
+/// Sends a visitor who is not signed in to /login, or tells a program where it is.
+Reply login_required(const Exchange& exchange);
+
+/// "/login?rd=..." for the request at hand.
+std::string login_location(const Exchange& exchange);
+
+/// 403 for somebody who is signed in: what is missing, and as whom.
+Reply denied(const Exchange& exchange, const Session& session, const Rule& rule);
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,191 @@
+#include "proxy/reply.hpp"
+
+#include "core/ascii.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+struct Phrase {
+    int status;
+    std::string_view text;
+};
+
+constexpr Phrase phrases[] = {
+    {200, "OK"                             },
+    {204, "No Content"                     },
+    {302, "Found"                          },
+    {303, "See Other"                      },
+    {304, "Not Modified"                   },
+    {400, "Bad Request"                    },
+    {401, "Unauthorized"                   },
+    {403, "Forbidden"                      },
+    {404, "Not Found"                      },
+    {405, "Method Not Allowed"             },
+    {408, "Request Timeout"                },
+    {413, "Content Too Large"              },
+    {414, "URI Too Long"                   },
+    {417, "Expectation Failed"             },
+    {421, "Misdirected Request"            },
+    {429, "Too Many Requests"              },
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"          },
+    {501, "Not Implemented"                },
+    {502, "Bad Gateway"                    },
+    {503, "Service Unavailable"            },
+    {504, "Gateway Timeout"                },
+    {505, "HTTP Version Not Supported"     },
+};
+
+/// Whether one element of Accept names an HTML type that is not refused by q=0.
+bool names_html(std::string_view item) {
+    const auto semicolon = item.find(';');
+    const auto type = trim(item.substr(0, semicolon));
+    if (!iequals(type, "text/html") && !iequals(type, "application/xhtml+xml")) return false;
+    if (semicolon == std::string_view::npos) return true;
+    const auto parameters = lowercase(item.substr(semicolon));
+    const auto q = parameters.find("q=");
+    if (q == std::string::npos) return true;
+    return parameters.find_first_of("123456789", q) != std::string::npos;
+}
+
+}  // namespace
+
+namespace reply {
+
+Reply page(int status, std::string html) {
+    Reply out;
+    out.status = status;
+    out.content_type = html_type;
+    out.body = std::move(html);
+    out.csp = content_security_policy();
+    return out;
+}
+
+Reply json(int status, std::string body) {
+    Reply out;
+    out.status = status;
+    out.content_type = "application/json";
+    out.body = std::move(body);
+    return out;
+}
+
+Reply problem(int status, std::string body) {
+    auto out = json(status, std::move(body));
+    out.content_type = problem_type;
+    return out;
+}
+
+Reply text(int status, std::string body) {
+    auto out = json(status, std::move(body));
+    out.content_type = "text/plain; charset=utf-8";
+    return out;
+}
+
+Reply redirect(int status, std::string location) {
+    Reply out;
+    out.status = status;
+    out.add("Location", std::move(location));
+    return out;
+}
+
+Reply refusal(const PageContext& context, int status) {
+    auto rendered = proxy::refusal(context, status);
+    auto out = rendered.content_type == html_type ? page(status, std::move(rendered.body))
+                                                  : problem(status, std::move(rendered.body));
+    out.content_type = rendered.content_type;
+    return out;
+}
+
+int status_of(const Error& error) {
+    switch (error.source) {
+        case ErrorSource::client:
+            switch (error.kind) {
+                case ErrorKind::timed_out: return 408;
+                case ErrorKind::too_large: return 413;
+                case ErrorKind::unauthorized: return 401;
+                case ErrorKind::forbidden: return 403;
+                case ErrorKind::not_found: return 404;
+                case ErrorKind::rate_limited: return 429;
+                default: return 400;
+            }
+        case ErrorSource::upstream: return error.kind == ErrorKind::timed_out ? 504 : 502;
+        case ErrorSource::discord:
+            return error.kind == ErrorKind::malformed_reply || error.kind == ErrorKind::forbidden
+                       ? 502
+                       : 503;
+        case ErrorSource::store: return error.kind == ErrorKind::malformed_reply ? 500 : 503;
+        case ErrorSource::gate: return error.kind == ErrorKind::unavailable ? 503 : 500;
+    }
+    return 500;
+}
+
+Reply from_error(const PageContext& context, const Error& error) {
+    auto out = reply::refusal(context, status_of(error));
+    if (error.retry_after) {
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(*error.retry_after).count();
+        out.add("Retry-After", std::to_string(seconds));
+    } else if (out.status == 503) {
+        out.add("Retry-After", "5");
+    }
+    return out;
+}
+
+}  // namespace reply
+
+std::string_view reason_phrase(int status) {
+    for (const auto& phrase : phrases) {
+        if (phrase.status == status) return phrase.text;
+    }
+    return "Unknown";
+}
+
+void append_head(std::string& out, const Reply& reply, const http::RequestHead& request,
+                 std::string_view request_id, bool keep_alive) {
+    const auto add = [&out](std::string_view name, std::string_view value) {
+        out.append(name).append(": ").append(value).append("\r\n");
+    };
+    out.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
+    out.append(reason_phrase(reply.status)).append("\r\n");
+    bool cacheable = false;
+    for (const auto& [name, value] : reply.fields) {
+        cacheable = cacheable || iequals(name, "cache-control");
+        add(name, value);
+    }
+    if (!reply.content_type.empty()) add("Content-Type", reply.content_type);
+    for (const auto& field : page_headers(reply.has_form)) {
+        if (cacheable && iequals(field.name, "cache-control")) continue;
+        add(field.name, field.value);
+    }
+    if (!reply.csp.empty()) add("Content-Security-Policy", reply.csp);
+    if (!request_id.empty()) add("X-Request-Id", request_id);
+    if (reply.status != 204 && reply.status != 304) {
+        add("Content-Length", std::to_string(reply.body.size()));
+    }
+    if (!keep_alive) {
+        add("Connection", "close");
+    } else if (request.minor_version == 0) {
+        add("Connection", "keep-alive");
+    }
+    out += "\r\n";
+}
+
+bool accepts_html(const http::RequestHead& head) {
+    for (const auto& field : head.fields) {
+        if (!iequals(field.name, "accept")) continue;
+        for (auto list = field.value; !list.empty();) {
+            const auto comma = list.find(',');
+            if (names_html(list.substr(0, comma))) return true;
+            if (comma == std::string_view::npos) break;
+            list.remove_prefix(comma + 1);
+        }
+    }
+    return false;
+}
+
+bool is_navigation(const http::RequestHead& head) {
+    if (head.method != "GET" && head.method != "HEAD") return false;
+    const auto mode = head.value("sec-fetch-mode");
+    return (mode.empty() || iequals(mode, "navigate")) && accepts_html(head);
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,93 @@
+#include "proxy/session_lookup.hpp"
+
+#include <algorithm>
+
+#include "core/ascii.hpp"
+#include "core/cookie.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+using std::chrono::seconds;
+
+/// How long a snapshot serves before the store is asked again.
+constexpr seconds entry_age{30};
+constexpr std::size_t max_candidates = 4;
+
+bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now) {
+    if (now >= live.session.expires_at) return true;
+    const auto idle = gate.settings.session.idle_timeout;
+    const TimePoint seen{TimePoint::duration(live.last_seen.load(std::memory_order_relaxed))};
+    return idle > seconds::zero() && now - seen >= idle;
+}
+
+/// Notes the use, and now and then tells the store, so that the idle limit stays
+/// away: never a write per request.
+void touch(Gate& gate, const LiveSession& live, TimePoint now) {
+    const auto ticks = now.time_since_epoch().count();
+    live.last_seen.store(ticks, std::memory_order_relaxed);
+    const auto idle = gate.settings.session.idle_timeout;
+    const auto interval = idle > seconds::zero() ? std::min(seconds(60), idle / 10) : seconds(300);
+    auto told = live.touched.load(std::memory_order_relaxed);
+    const auto due = std::chrono::duration_cast<TimePoint::duration>(interval).count();
+    if (ticks - told < due || !live.touched.compare_exchange_strong(told, ticks)) return;
+    gate.store_calls.run_detached([&gate, digest = live.digest, now] {
+        if (const auto done = gate.sessions.touch(digest, now); !done) {
+            log_debug("touch", describe_error(done.error()));
+        }
+    });
+}
+
+}  // namespace
+
+std::vector<std::string> session_digests(const Gate& gate, const http::RequestHead& head) {
+    std::vector<std::string> digests;
+    for (const auto& field : head.fields) {
+        if (!iequals(field.name, "cookie")) continue;
+        for (const auto value : cookie_values(field.value, gate.session_cookie)) {
+            if (digests.size() == max_candidates) return digests;
+            if (const auto token = SessionToken::parse(value)) digests.push_back(token->digest());
+        }
+    }
+    return digests;
+}
+
+LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest) {
+    auto live = std::make_shared<LiveSession>();
+    live->headers = render_identity_headers(session, gate.identity_headers);
+    live->cached_at = SteadyClock::now();
+    const auto seen = session.last_seen_at.time_since_epoch();
+    live->last_seen = std::chrono::duration_cast<TimePoint::duration>(seen).count();
+    live->touched = live->last_seen.load();
+    live->login_data_pending =
+        !session.login_data.empty() && session.last_seen_at <= session.created_at;
+    live->digest = std::move(digest);
+    live->session = std::move(session);
+    return live;
+}
+
+Awaitable<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
+    auto& gate = exchange.gate;
+    const auto digests = session_digests(gate, exchange.head);
+    for (const auto& digest : digests) {
+        const auto now = gate.now();
+        auto live = gate.cache.find(digest, SteadyClock::now() - entry_age);
+        if (!live) {
+            auto found = co_await offload(gate.store_calls,
+                                          [&] { return gate.sessions.find(digest, now); });
+            if (!found) co_return found.error();
+            if (!*found) continue;
+            live = make_live(gate, std::move(**found), digest);
+            gate.cache.put(live);
+        }
+        if (has_expired(gate, *live, now)) {
+            gate.cache.erase(digest);
+            continue;
+        }
+        touch(gate, *live, now);
+        co_return live;
+    }
+    co_return LiveSessionPtr{};
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "proxy/exchange.hpp"
+#include "proxy/session_cache.hpp"
+
+namespace cordgate::proxy {
+
+/// The session of whoever sent `exchange.head`; null when there is none. An
+/// error is the store's: it could not say, which is not the same as "none".
+/// From the cache without a lock beyond one shard's; else from the store.
+Awaitable<Result<LiveSessionPtr>> find_session(Exchange& exchange);
+
+/// A session as requests will use it, with its headers rendered.
+LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest);
+
+/// Well-formed session tokens among the cookies of a request, by digest, at most
+/// four: another site on a parent domain can plant a cookie of our name, and a
+/// planted one must not hide the right one.
+std::vector<std::string> session_digests(const Gate& gate, const http::RequestHead& head);
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,109 @@
+#include "proxy/tunnel.hpp"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+namespace cordgate::proxy {
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+
+constexpr std::size_t read_size = 32 * 1024;
+
+/// FIN, close, no mask, two bytes: 1001 "going away".
+constexpr std::string_view close_frame("\x88\x02\x03\xe9", 4);
+
+/// The state that both directions share.
+struct Tunnel {
+    Exchange& exchange;
+    UpstreamConnection& upstream;
+    bool websocket;
+    FrameBorders to_client_frames;
+    std::uint64_t to_client = 0;
+    bool ended = false;
+
+    /// One side is finished: the other cannot be told half of it.
+    void end() {
+        if (ended) return;
+        ended = true;
+        exchange.stream.cancel_waiting();
+        upstream.stream.cancel_waiting();
+    }
+};
+
+Awaitable<void> client_to_upstream(Tunnel& tunnel, Buffer& buffer) {
+    while (!tunnel.ended) {
+        const auto size = co_await tunnel.exchange.stream.read_some(buffer.prepare(read_size));
+        if (!size || *size == 0) break;
+        buffer.commit(*size);
+        const auto sent = co_await tunnel.upstream.stream.write(buffer.view());
+        if (!sent) break;
+        tunnel.exchange.record.request_bytes += buffer.size();
+        buffer.consume(buffer.size());
+    }
+    tunnel.end();
+}
+
+Awaitable<void> upstream_to_client(Tunnel& tunnel) {
+    auto& buffer = tunnel.upstream.buffer;
+    while (!tunnel.ended) {
+        if (!buffer.empty()) {
+            if (tunnel.websocket) tunnel.to_client_frames.feed(buffer.view());
+            const auto sent = co_await tunnel.exchange.stream.write(buffer.view());
+            if (!sent) break;
+            tunnel.to_client += buffer.size();
+            buffer.consume(buffer.size());
+        }
+        const auto size = co_await tunnel.upstream.stream.read_some(buffer.prepare(read_size));
+        if (!size || *size == 0) break;
+        buffer.commit(*size);
+    }
+    tunnel.end();
+}
+
+}  // namespace
+
+void FrameBorders::feed(std::string_view bytes) {
+    while (!bytes.empty()) {
+        if (payload_left_ > 0) {
+            const auto skipped = std::min<std::uint64_t>(payload_left_, bytes.size());
+            payload_left_ -= skipped;
+            bytes.remove_prefix(static_cast<std::size_t>(skipped));
+            continue;
+        }
+        header_[header_size_++] = static_cast<unsigned char>(bytes.front());
+        bytes.remove_prefix(1);
+        if (header_size_ < 2) continue;
+        const auto code = header_[1] & 0x7f;
+        const std::size_t extended = code == 126 ? 2 : code == 127 ? 8 : 0;
+        const std::size_t mask = (header_[1] & 0x80) ? 4 : 0;
+        if (header_size_ < 2 + extended + mask) continue;
+        payload_left_ = extended == 0 ? static_cast<std::uint64_t>(code) : 0;
+        for (std::size_t i = 0; i < extended; ++i) payload_left_ = payload_left_ << 8 | header_[2 + i];
+        header_size_ = 0;
+    }
+}
+
+Awaitable<std::uint64_t> run_tunnel(Exchange& exchange, UpstreamConnection& upstream,
+                                    bool websocket) {
+    exchange.in_tunnel = true;
+    // A tunnel may be silent for as long as its ends like.
+    exchange.stream.expires_never();
+    upstream.stream.expires_never();
+    Tunnel tunnel{exchange, upstream, websocket, {}, 0, false};
+    auto& early = exchange.body.leftover();
+    if (!early.empty()) {
+        const auto sent = co_await upstream.stream.write(early.view());
+        if (!sent) co_return 0;
+        early.consume(early.size());
+    }
+    co_await (client_to_upstream(tunnel, early) && upstream_to_client(tunnel));
+    if (exchange.gate.draining && websocket && tunnel.to_client_frames.at_border()) {
+        exchange.stream.expires_after(std::chrono::seconds(1));
+        (void)co_await exchange.stream.write(close_frame);
+    }
+    upstream.stream.close();
+    co_return tunnel.to_client;
+}
+
+}  // namespace cordgate::proxy

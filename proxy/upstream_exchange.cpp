@@ -1,0 +1,499 @@
+#include "proxy/upstream_exchange.hpp"
+
+#include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "core/ascii.hpp"
+#include "core/cookie.hpp"
+#include "core/url.hpp"
+#include "proxy/tunnel.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+
+constexpr std::size_t read_size = 64 * 1024;
+constexpr int max_interim_responses = 64;
+/// An answer may be larger than a request: applications set many cookies.
+constexpr http::HeadLimits response_limits{128 * 1024, 512, 16 * 1024};
+
+void add_field(std::string& out, std::string_view name, std::string_view value) {
+    out.append(name).append(": ").append(value).append("\r\n");
+}
+
+bool is_nominated(const http::MessageFields& head, std::string_view name) {
+    for (const auto nominated : head.nominated) {
+        if (iequals(nominated, name)) return HeaderPolicy::may_be_nominated(name);
+    }
+    return false;
+}
+
+/// One request on one upstream connection. Both directions run at once where a
+/// body still has to come; they share this and nothing else.
+class UpstreamExchange {
+public:
+    UpstreamExchange(Exchange& exchange, const Route& route, LiveSessionPtr session,
+                     std::string target)
+        : x_(exchange),
+          upstream_(exchange.gate.settings.upstreams[route.upstream]),
+          index_(route.upstream),
+          session_(std::move(session)),
+          target_(std::move(target)),
+          timeouts_(exchange.gate.settings.server.timeouts) {}
+
+    Awaitable<void> run();
+
+private:
+    enum class Outcome { done, stale };
+
+    Awaitable<Result<UpstreamPtr>> obtain(bool fresh);
+    Awaitable<Outcome> attempt(UpstreamPtr connection);
+
+    void render_request();
+    void render_forwarded();
+    void render_cookies();
+    Awaitable<bool> send_head();
+    Awaitable<void> send_body();
+    Awaitable<bool> read_head();
+    Awaitable<void> receive();
+    Awaitable<void> relay_response();
+    Awaitable<void> relay_body(BodyReader& body);
+    Awaitable<bool> relay_interim();
+    void render_response(http::Framing framing);
+    void render_response_fields(bool keep_length);
+    Awaitable<void> start_tunnel();
+
+    bool may_repeat() const;
+    void fail(const Error& error) {
+        if (!failure_) failure_ = error;
+    }
+    void cut_client(const Error& error);
+
+    Exchange& x_;
+    const config::Upstream& upstream_;
+    std::size_t index_;
+    LiveSessionPtr session_;
+    std::string target_;
+    const config::Timeouts& timeouts_;
+
+    std::string request_;            ///< rendered head
+    UpstreamPtr connection_;
+    http::ResponseHead response_;
+    std::optional<Error> failure_;   ///< the first that happened
+    bool request_sent_ = false;      ///< all of it, body included
+    bool response_begun_ = false;    ///< any byte came
+    bool response_done_ = false;
+    bool reusable_ = false;
+};
+
+// --- the request -------------------------------------------------------------
+
+void UpstreamExchange::render_forwarded() {
+    const auto& client = x_.client;
+    add_field(request_, "X-Forwarded-For", client.forwarded_for);
+    add_field(request_, "X-Forwarded-Proto", client.secure ? "https" : "http");
+    if (!client.host.empty()) add_field(request_, "X-Forwarded-Host", client.host);
+    add_field(request_, "X-Forwarded-Port", std::to_string(client.port));
+    add_field(request_, "X-Request-Id", x_.request_id);
+}
+
+/// Our own cookies are taken out, the others are kept byte for byte. Several
+/// Cookie fields are one list (RFC 9113, 8.2.3 says how to join them).
+void UpstreamExchange::render_cookies() {
+    std::string cookies;
+    for (const auto& field : x_.head.fields) {
+        if (!iequals(field.name, "cookie")) continue;
+        const auto kept = without_cookies(field.value, x_.gate.own_cookies);
+        if (kept.empty()) continue;
+        if (!cookies.empty()) cookies += "; ";
+        cookies += kept;
+    }
+    if (!cookies.empty()) add_field(request_, "Cookie", cookies);
+}
+
+/// The order matters: hop-by-hop and nominated fields go first, then whatever
+/// looks like one of ours; what is ours comes last, so nothing can remove it.
+void UpstreamExchange::render_request() {
+    const auto& head = x_.head;
+    request_.clear();
+    request_.reserve(1024 + (session_ ? session_->headers.size() : 0));
+    request_.append(head.method).append(" ").append(target_).append(" HTTP/1.1\r\n");
+    if (upstream_.preserve_host && !x_.client.host.empty()) {
+        add_field(request_, "Host", x_.client.host);
+    } else {
+        const auto host = upstream_.host.find(':') == std::string::npos
+                              ? upstream_.host
+                              : "[" + upstream_.host + "]";
+        const bool standard_port = upstream_.port == 0 || upstream_.port == (upstream_.tls ? 443 : 80);
+        add_field(request_, "Host",
+                  host.empty()    ? "localhost"
+                  : standard_port ? host
+                                  : host + ":" + std::to_string(upstream_.port));
+    }
+    for (const auto& field : head.fields) {
+        if (x_.gate.headers.drop_from_request(field.name)) continue;
+        if (!head.nominated.empty() && is_nominated(head, field.name)) continue;
+        add_field(request_, field.name, field.value);
+    }
+    render_cookies();
+    if (head.framing == http::Framing::length) {
+        add_field(request_, "Content-Length", std::to_string(head.content_length));
+    } else if (head.framing == http::Framing::chunked) {
+        add_field(request_, "Transfer-Encoding", "chunked");
+    }
+    if (head.wants_upgrade()) {
+        add_field(request_, "Connection", "Upgrade");
+        add_field(request_, "Upgrade", head.upgrade);
+    }
+    render_forwarded();
+    if (session_) {
+        request_ += session_->headers;
+        if (session_->login_data_pending.exchange(false)) {
+            add_field(request_, "X-Discord-Login-Data", percent_encode(session_->session.login_data));
+        }
+    }
+    request_ += "\r\n";
+}
+
+// --- sending -----------------------------------------------------------------
+
+/// Sends the head, and with it as much of the body as is here already; small
+/// requests then need one system call. False when the upstream is gone.
+Awaitable<bool> UpstreamExchange::send_head() {
+    std::string_view piece;
+    if (x_.head.framing == http::Framing::length && !x_.body.done()) {
+        if (auto buffered = x_.body.next_buffered(); buffered && *buffered) piece = **buffered;
+    }
+    const std::array<std::string_view, 2> parts{request_, piece};
+    connection_->stream.expires_after(timeouts_.upstream);
+    const auto sent =
+        co_await connection_->stream.write(std::span<const std::string_view>(parts));
+    if (!sent) {
+        fail(sent.error());
+        co_return false;
+    }
+    request_sent_ = x_.body.done();
+    co_return true;
+}
+
+/// The rest of the body. Stops quietly when the upstream does not want more:
+/// its answer may be on its way, and decides.
+Awaitable<void> UpstreamExchange::send_body() {
+    if (x_.head.expect_continue && x_.body.size() == 0) {
+        const auto sent = co_await x_.stream.write("HTTP/1.1 100 Continue\r\n\r\n");
+        if (!sent) {
+            fail(sent.error());
+            connection_->stream.close();
+            co_return;
+        }
+    }
+    const bool chunked = x_.head.framing == http::Framing::chunked;
+    std::string line;
+    for (;;) {
+        const auto piece = co_await x_.body.next();
+        if (!piece) {
+            if (response_done_) co_return;
+            // The request will never be whole: the upstream must not think so.
+            fail(piece.error());
+            connection_->stream.close();
+            co_return;
+        }
+        line.clear();
+        if (chunked && piece->empty()) {
+            line = "0\r\n\r\n";
+        } else if (chunked) {
+            http::append_chunk_header(line, piece->size());
+        }
+        const std::string_view end = chunked && !piece->empty() ? "\r\n" : "";
+        const std::array<std::string_view, 3> parts{line, *piece, end};
+        connection_->stream.expires_after(timeouts_.upstream);
+        const auto sent =
+            co_await connection_->stream.write(std::span<const std::string_view>(parts));
+        if (!sent) co_return;
+        if (x_.body.done() && (!chunked || piece->empty())) break;
+    }
+    request_sent_ = true;
+}
+
+// --- receiving ---------------------------------------------------------------
+
+/// Reads one response head; false: `failure_` says why not.
+Awaitable<bool> UpstreamExchange::read_head() {
+    auto& buffer = connection_->buffer;
+    http::HeadScanner scanner;
+    for (;;) {
+        const auto found = scanner.scan(buffer.view(), response_limits);
+        auto refusal = found.refusal;
+        if (!refusal && found.size > 0) {
+            refusal = http::parse_response_head(buffer.view().substr(0, found.size),
+                                                response_limits, x_.head.method, response_);
+            if (!refusal) {
+                buffer.consume(found.size);
+                co_return true;
+            }
+        }
+        if (refusal) {
+            fail({ErrorKind::malformed_reply, ErrorSource::upstream, std::string(refusal->reason)});
+            co_return false;
+        }
+        if (request_sent_ || !response_begun_) {
+            connection_->stream.expires_after(timeouts_.upstream);
+        }
+        const auto size = co_await connection_->stream.read_some(buffer.prepare(read_size));
+        if (!size) {
+            fail(size.error());
+            co_return false;
+        }
+        if (*size == 0) {
+            fail({ErrorKind::closed, ErrorSource::upstream, "closed before a response"});
+            co_return false;
+        }
+        response_begun_ = true;
+        buffer.commit(*size);
+    }
+}
+
+void UpstreamExchange::render_response_fields(bool keep_length) {
+    const auto& policy = x_.gate.headers;
+    for (const auto& field : response_.fields) {
+        if (keep_length && iequals(field.name, "content-length")) {
+            add_field(x_.out, field.name, field.value);
+            continue;
+        }
+        if (policy.drop_from_response(field.name)) continue;
+        if (!response_.nominated.empty() && is_nominated(response_, field.name)) continue;
+        if (iequals(field.name, "set-cookie")) {
+            const auto name = set_cookie_name(field.value);
+            bool ours = false;
+            for (const auto& own : x_.gate.own_cookies) ours = ours || name == own;
+            if (ours) {
+                log_warn("upstream", upstream_.url + " tried to set a cookie of ours; dropped");
+                continue;
+            }
+        }
+        add_field(x_.out, field.name, field.value);
+    }
+}
+
+/// A 1xx that is for the client; false when the client is gone.
+Awaitable<bool> UpstreamExchange::relay_interim() {
+    // 100 was answered by us; HTTP/1.0 knows no interim responses (RFC 9110, 15.2).
+    if (response_.status == 100 || x_.head.minor_version == 0) co_return true;
+    x_.out.clear();
+    x_.out.append("HTTP/1.1 ").append(std::to_string(response_.status)).append(" ");
+    x_.out.append(response_.reason).append("\r\n");
+    render_response_fields(false);
+    x_.out += "\r\n";
+    const auto sent = co_await x_.stream.write(x_.out);
+    if (!sent) fail(sent.error());
+    co_return sent.has_value();
+}
+
+/// How the body goes to the client, and the head that says so.
+void UpstreamExchange::render_response(http::Framing framing) {
+    x_.out.clear();
+    x_.out.append("HTTP/1.1 ").append(std::to_string(response_.status)).append(" ");
+    x_.out.append(response_.reason).append("\r\n");
+    // HEAD and 304 describe a body that does not come; 204 may not (RFC 9110, 8.6).
+    const bool keep_length = response_.framing == http::Framing::length ||
+                             (response_.framing == http::Framing::none && response_.status != 204);
+    render_response_fields(keep_length);
+    if (framing == http::Framing::chunked) add_field(x_.out, "Transfer-Encoding", "chunked");
+    if (!x_.keep_alive) {
+        add_field(x_.out, "Connection", "close");
+    } else if (x_.head.minor_version == 0) {
+        add_field(x_.out, "Connection", "keep-alive");
+    }
+    x_.out += "\r\n";
+}
+
+void UpstreamExchange::cut_client(const Error& error) {
+    fail(error);
+    x_.keep_alive = false;
+    x_.cut = true;
+}
+
+Awaitable<void> UpstreamExchange::relay_body(BodyReader& body) {
+    const bool chunked = response_.framing != http::Framing::none &&
+                         response_.framing != http::Framing::length && x_.head.minor_version == 1;
+    // What is here already goes out with the head.
+    std::string line;
+    for (;;) {
+        auto piece = body.next_buffered();
+        if (!piece) {
+            if (!x_.out.empty()) {
+                x_.stream.expires_after(timeouts_.body);
+                const auto sent = co_await x_.stream.write(x_.out);
+                if (!sent) co_return cut_client(sent.error());
+                x_.out.clear();
+            }
+            piece.emplace(co_await body.next());
+        }
+        if (!*piece) co_return cut_client(piece->error());
+        const auto data = **piece;
+        line.clear();
+        if (chunked && !data.empty()) http::append_chunk_header(line, data.size());
+        const bool last = data.empty() || (body.done() && !chunked);
+        const std::string_view end = !chunked ? "" : data.empty() ? "0\r\n\r\n" : "\r\n";
+        const std::array<std::string_view, 4> parts{x_.out, line, data, end};
+        x_.stream.expires_after(timeouts_.body);
+        const auto sent = co_await x_.stream.write(std::span<const std::string_view>(parts));
+        if (!sent) co_return cut_client(sent.error());
+        x_.out.clear();
+        x_.record.response_bytes += data.size();
+        if (last) co_return;
+    }
+}
+
+Awaitable<void> UpstreamExchange::relay_response() {
+    x_.record.status = response_.status;
+    // A body of unknown length can only end with the connection for HTTP/1.0.
+    const bool unknown_length = response_.framing == http::Framing::chunked ||
+                                response_.framing == http::Framing::until_close;
+    if (unknown_length && x_.head.minor_version == 0) x_.keep_alive = false;
+    if (!request_sent_ || x_.head.wants_upgrade() || x_.gate.draining) x_.keep_alive = false;
+
+    const bool chunked = unknown_length && x_.head.minor_version == 1;
+    render_response(chunked ? http::Framing::chunked : response_.framing);
+    x_.head_sent = true;
+    BodyReader body(connection_->stream, connection_->buffer, response_, ErrorSource::upstream,
+                    timeouts_.upstream);
+    if (response_.framing == http::Framing::none || (body.done() && !chunked)) {
+        x_.stream.expires_after(timeouts_.body);
+        const auto sent = co_await x_.stream.write(x_.out);
+        if (!sent) co_return cut_client(sent.error());
+    } else {
+        co_await relay_body(body);
+        if (failure_) co_return;
+    }
+    (void)body.next_buffered();  // gives the last piece back to the buffer
+    reusable_ = request_sent_ && response_.keep_alive() &&
+                response_.framing != http::Framing::until_close &&
+                connection_->buffer.empty() && !x_.head.wants_upgrade();
+}
+
+Awaitable<void> UpstreamExchange::start_tunnel() {
+    x_.out.clear();
+    x_.out.append("HTTP/1.1 101 Switching Protocols\r\n");
+    render_response_fields(false);
+    add_field(x_.out, "Connection", "Upgrade");
+    add_field(x_.out, "Upgrade", response_.upgrade);
+    x_.out += "\r\n";
+    x_.record.status = 101;
+    x_.head_sent = true;
+    x_.keep_alive = false;
+    const auto sent = co_await x_.stream.write(x_.out);
+    if (!sent) co_return cut_client(sent.error());
+    const bool websocket = iequals(response_.upgrade, "websocket");
+    const auto bytes = co_await run_tunnel(x_, *connection_, websocket);
+    x_.record.response_bytes = bytes;
+}
+
+Awaitable<void> UpstreamExchange::receive() {
+    const auto begin = SteadyClock::now();
+    for (int interim = 0;; ++interim) {
+        if (!co_await read_head()) co_return;
+        if (response_.status >= 200 || response_.status == 101) break;
+        if (interim == max_interim_responses) {
+            fail({ErrorKind::malformed_reply, ErrorSource::upstream, "too many interim responses"});
+            co_return;
+        }
+        if (!co_await relay_interim()) co_return;
+    }
+    x_.record.upstream =
+        std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
+    if (response_.status != 101) {
+        co_await relay_response();
+    } else if (x_.head.wants_upgrade() && iequals(response_.upgrade, x_.head.upgrade)) {
+        co_await start_tunnel();
+    } else {
+        fail({ErrorKind::malformed_reply, ErrorSource::upstream, "101 that nobody asked for"});
+    }
+}
+
+// --- putting it together -----------------------------------------------------
+
+/// A request that may be sent twice, and of which nothing is lost: RFC 9110,
+/// 9.2.2 and RFC 9112, 9.3.1.
+bool UpstreamExchange::may_repeat() const {
+    const auto& method = x_.head.method;
+    const bool safe = method == "GET" || method == "HEAD" || method == "OPTIONS";
+    return safe && x_.head.framing == http::Framing::none && !response_begun_ && !x_.head_sent;
+}
+
+Awaitable<Result<UpstreamPtr>> UpstreamExchange::obtain(bool fresh) {
+    if (!fresh) {
+        if (auto idle = x_.upstreams.take_idle(index_)) co_return std::move(idle);
+    }
+    co_return co_await x_.upstreams.connect(index_);
+}
+
+Awaitable<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection) {
+    connection_ = std::move(connection);
+    const bool body_follows = !x_.body.done();
+    if (co_await send_head()) {
+        if (!body_follows || request_sent_) {
+            co_await receive();
+        } else {
+            const auto answer = [this]() -> Awaitable<void> {
+                co_await receive();
+                // Nobody waits for the rest of the body any more.
+                response_done_ = true;
+                if (!request_sent_) {
+                    connection_->stream.close();
+                    x_.stream.cancel_waiting();
+                }
+            };
+            co_await (send_body() && answer());
+        }
+    }
+    if (failure_ && connection_->reused && may_repeat() &&
+        failure_->source == ErrorSource::upstream && failure_->kind != ErrorKind::timed_out) {
+        co_return Outcome::stale;
+    }
+    co_return Outcome::done;
+}
+
+Awaitable<void> UpstreamExchange::run() {
+    render_request();
+    for (const bool fresh : {false, true}) {
+        auto connection = co_await obtain(fresh);
+        if (!connection) {
+            fail(connection.error());
+            break;
+        }
+        if (co_await attempt(std::move(*connection)) == Outcome::done) break;
+        failure_.reset();
+    }
+    if (!failure_) {
+        if (reusable_) x_.upstreams.put_back(index_, std::move(connection_));
+        co_return;
+    }
+    x_.record.error = describe_error(*failure_);
+    x_.keep_alive = false;
+    if (x_.head_sent) {
+        x_.cut = true;
+    } else if (failure_->source == ErrorSource::client && failure_->kind != ErrorKind::timed_out &&
+               failure_->kind != ErrorKind::too_large && failure_->kind != ErrorKind::bad_request) {
+        x_.cut = true;  // the client is gone: nobody to tell
+    } else {
+        co_await send_reply(x_, reply::from_error(x_.page_context(), *failure_));
+    }
+}
+
+}  // namespace
+
+Awaitable<void> forward(Exchange& exchange, const Route& route, LiveSessionPtr session) {
+    auto target =
+        exchange.gate.routes.forwarded_target(route, exchange.head.path, exchange.head.query);
+    if (!target) {
+        exchange.record.error = "bad_request client: path ambiguous after strip_prefix";
+        co_await send_reply(exchange, reply::refusal(exchange.page_context(), 400));
+        co_return;
+    }
+    UpstreamExchange upstream(exchange, route, std::move(session), std::move(*target));
+    co_await upstream.run();
+}
+
+}  // namespace cordgate::proxy
