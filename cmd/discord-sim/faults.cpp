@@ -10,6 +10,7 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
+constexpr const char* as_json = "application/json";
 constexpr const char* text = "text/plain; charset=UTF-8";
 constexpr const char* html = "text/html; charset=UTF-8";
 constexpr const char* limited =
@@ -23,7 +24,10 @@ constexpr const char* blocked =
     R"(exceeding our rate limits frequently. Please read our docs to prevent this."})";
 constexpr const char* access_denied =
     "<!DOCTYPE html><title>Access denied | discord.com used Cloudflare to restrict access</title>";
-constexpr const char* bad_gateway = "<!DOCTYPE html><title>502: Bad gateway</title>";
+constexpr const char* refused_agent = R"({"message":"internal network error","code":40333})";
+constexpr const char* unauthorized = R"({"message":"401: Unauthorized","code":0})";
+constexpr const char* server_error = R"({"message":"500: Internal Server Error","code":0})";
+constexpr const char* page = "<!DOCTYPE html><title>A page where JSON was expected</title>";
 
 struct Kind {
     const char* name;
@@ -36,30 +40,27 @@ struct Kind {
 
 // Every form that people reported, and that a client has to understand.
 constexpr Kind kinds[] = {
-    {"429_user",             429, "application/json", limited,                                                "2",     "user"  },
-    {"429_global",           429, "application/json", limited_globally,                                       "2",     "global"},
-    {"429_shared",           429, "application/json", limited_shared,                                         "2",     "shared"},
-    {"429_without_headers",  429, "application/json", limited,                                                nullptr, nullptr },
-    {"429_blocked",          429, "application/json", blocked,                                                nullptr, nullptr },
-    {"cloudflare_1015",      429, text,               "error code: 1015",                                     nullptr, nullptr },
-    {"cloudflare_1015_hour", 429, text,               "error code: 1015",                                     "3600",  nullptr },
-    {"cloudflare_429_page",  429, html,               access_denied,                                          nullptr, nullptr },
-    {"cloudflare_403_page",  403, html,               access_denied,                                          nullptr, nullptr },
-    {"40333",                403, "application/json", R"({"message":"internal network error","code":40333})",
-     nullptr,                                                                                                          nullptr },
-    {"401",                  401, "application/json", R"({"message":"401: Unauthorized","code":0})",          nullptr,
-     nullptr                                                                                                                   },
-    {"500",                  500, "application/json", R"({"message":"500: Internal Server Error","code":0})",
-     nullptr,                                                                                                          nullptr },
-    {"502_page",             502, html,               bad_gateway,                                            nullptr, nullptr },
-    {"503_text",             503, text,               "upstream connect error",                               nullptr, nullptr },
-    {"504_page",             504, html,               "<!DOCTYPE html><title>504</title>",                    nullptr, nullptr },
-    {"522_page",             522, html,               "<!DOCTYPE html><title>522</title>",                    nullptr, nullptr },
-    {"404_page",             404, html,               "<!DOCTYPE html><title>404</title>",                    nullptr, nullptr },
-    {"200_page",             200, html,               "<!DOCTYPE html><title>Hello</title>",                  nullptr, nullptr },
-    {"200_empty",            200, "application/json", "",                                                     nullptr, nullptr },
-    {"null",                 200, "application/json", "null",                                                 nullptr, nullptr },
-    {"empty_list",           200, "application/json", "[]",                                                   nullptr, nullptr },
+    {"429_user",             429, as_json, limited,                  "2",     "user"  },
+    {"429_global",           429, as_json, limited_globally,         "2",     "global"},
+    {"429_shared",           429, as_json, limited_shared,           "2",     "shared"},
+    {"429_without_headers",  429, as_json, limited,                  nullptr, nullptr },
+    {"429_blocked",          429, as_json, blocked,                  nullptr, nullptr },
+    {"cloudflare_1015",      429, text,    "error code: 1015",       nullptr, nullptr },
+    {"cloudflare_1015_hour", 429, text,    "error code: 1015",       "3600",  nullptr },
+    {"cloudflare_429_page",  429, html,    access_denied,            nullptr, nullptr },
+    {"cloudflare_403_page",  403, html,    access_denied,            nullptr, nullptr },
+    {"40333",                403, as_json, refused_agent,            nullptr, nullptr },
+    {"401",                  401, as_json, unauthorized,             nullptr, nullptr },
+    {"500",                  500, as_json, server_error,             nullptr, nullptr },
+    {"502_page",             502, html,    page,                     nullptr, nullptr },
+    {"503_text",             503, text,    "upstream connect error", nullptr, nullptr },
+    {"504_page",             504, html,    page,                     nullptr, nullptr },
+    {"522_page",             522, html,    page,                     nullptr, nullptr },
+    {"404_page",             404, html,    page,                     nullptr, nullptr },
+    {"200_page",             200, html,    page,                     nullptr, nullptr },
+    {"200_empty",            200, as_json, "",                       nullptr, nullptr },
+    {"null",                 200, as_json, "null",                   nullptr, nullptr },
+    {"empty_list",           200, as_json, "[]",                     nullptr, nullptr },
 };
 
 void change(json& object, const json& merge, const std::vector<std::string>& remove) {

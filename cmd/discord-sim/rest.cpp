@@ -116,17 +116,19 @@ json roles_of(const Guild& guild) {
 }
 
 json application_object(const Application& application) {
+    const auto flags = application.is_public ? 1 << 8 : 0;
+    const std::string verify_key(64, '0');
     return {
-        {"id",          application.client_id                     },
-        {"name",        application.name                          },
-        {"icon",        nullptr                                   },
-        {"description", "The application of the Discord simulator"},
-        {"type",        nullptr                                   },
-        {"verify_key",  std::string(64,                             '0')},
-        {"flags",             application.is_public ? 1 << 8 : 0                                                },
-        {"flags_new",             application.is_public ? "256" : "0"},
-        {"bot_public",             true                                               },
-        {"bot_require_code_grant",             false}
+        {"id",                     application.client_id                     },
+        {"name",                   application.name                          },
+        {"icon",                   nullptr                                   },
+        {"description",            "The application of the Discord simulator"},
+        {"type",                   nullptr                                   },
+        {"verify_key",             verify_key                                },
+        {"flags",                  flags                                     },
+        {"flags_new",              std::to_string(flags)                     },
+        {"bot_public",             true                                      },
+        {"bot_require_code_grant", false                                     },
     };
 }
 

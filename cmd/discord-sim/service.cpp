@@ -36,32 +36,35 @@ struct Route {
 std::vector<Route> Route::table() {
     using enum Kind;
     using S = Service;
+    // Aligned, the rows would be too long.
+    // clang-format off
     return {
-        {"GET",    "/",                                               page,   "",                    &S::front_page       },
-        {"GET",    "/oauth2/authorize",                               page,   "",                    &S::show_consent     },
-        {"POST",   "/oauth2/authorize",                               page,   "",                    &S::take_consent     },
-        {"GET",    "/api/oauth2/authorize",                           page,   "",                    &S::to_authorize_page},
-        {"POST",   "/api/oauth2/token",                               token,  "",                    &S::token            },
-        {"POST",   "/api/oauth2/token/revoke",                        token,  "",                    &S::revoke           },
-        {"GET",    "/api/oauth2/@me",                                 bearer, "",                    &S::authorization    },
-        {"GET",    "/api/oauth2/applications/@me",                    bot,    "",                    &S::own_application  },
-        {"GET",    "/api/applications/@me",                           bot,    "",                    &S::own_application  },
-        {"GET",    "/api/users/@me",                                  either, "identify",            &S::current_user     },
-        {"GET",    "/api/users/@me/guilds",                           bearer, "guilds",              &S::current_guilds   },
-        {"GET",    "/api/users/@me/guilds/{guild}/member",            bearer, "guilds.members.read",
-         &S::current_member                                                                                               },
-        {"GET",    "/api/users/@me/connections",                      bearer, "connections",         &S::connections      },
-        {"GET",    "/api/users/{user}",                               bot,    "",                    &S::any_user         },
-        {"GET",    "/api/guilds/{guild}",                             bot,    "",                    &S::guild            },
-        {"GET",    "/api/guilds/{guild}/roles",                       bot,    "",                    &S::guild_roles      },
-        {"GET",    "/api/guilds/{guild}/members/{user}",              bot,    "",                    &S::guild_member     },
-        {"PUT",    "/api/guilds/{guild}/members/{user}",              bot,    "",                    &S::add_member       },
-        {"PUT",    "/api/guilds/{guild}/members/{user}/roles/{role}", bot,    "",                    &S::member_role      },
-        {"DELETE", "/api/guilds/{guild}/members/{user}/roles/{role}", bot,    "",                    &S::member_role      },
-        {"GET",    "/embed/avatars/{index}",                          page,   "",                    &S::default_avatar   },
-        {"GET",    "/avatars/{user}/{hash}",                          page,   "",                    &S::user_avatar      },
-        {"GET",    "/icons/{guild}/{hash}",                           page,   "",                    &S::guild_icon       },
+        {"GET", "/", page, "", &S::front_page},
+        {"GET", "/oauth2/authorize", page, "", &S::show_consent},
+        {"POST", "/oauth2/authorize", page, "", &S::take_consent},
+        {"GET", "/api/oauth2/authorize", page, "", &S::to_authorize_page},
+        {"POST", "/api/oauth2/token", token, "", &S::token},
+        {"POST", "/api/oauth2/token/revoke", token, "", &S::revoke},
+        {"GET", "/api/oauth2/@me", bearer, "", &S::authorization},
+        {"GET", "/api/oauth2/applications/@me", bot, "", &S::own_application},
+        {"GET", "/api/applications/@me", bot, "", &S::own_application},
+        {"GET", "/api/users/@me", either, "identify", &S::current_user},
+        {"GET", "/api/users/@me/guilds", bearer, "guilds", &S::current_guilds},
+        {"GET", "/api/users/@me/guilds/{guild}/member", bearer, "guilds.members.read",
+         &S::current_member},
+        {"GET", "/api/users/@me/connections", bearer, "connections", &S::connections},
+        {"GET", "/api/users/{user}", bot, "", &S::any_user},
+        {"GET", "/api/guilds/{guild}", bot, "", &S::guild},
+        {"GET", "/api/guilds/{guild}/roles", bot, "", &S::guild_roles},
+        {"GET", "/api/guilds/{guild}/members/{user}", bot, "", &S::guild_member},
+        {"PUT", "/api/guilds/{guild}/members/{user}", bot, "", &S::add_member},
+        {"PUT", "/api/guilds/{guild}/members/{user}/roles/{role}", bot, "", &S::member_role},
+        {"DELETE", "/api/guilds/{guild}/members/{user}/roles/{role}", bot, "", &S::member_role},
+        {"GET", "/embed/avatars/{index}", page, "", &S::default_avatar},
+        {"GET", "/avatars/{user}/{hash}", page, "", &S::user_avatar},
+        {"GET", "/icons/{guild}/{hash}", page, "", &S::guild_icon},
     };
+    // clang-format on
 }
 
 namespace {
@@ -173,10 +176,11 @@ bool counts_as_invalid(const Reply& reply) {
 
 }  // namespace
 
+// "*bot" counts all calls of the bot, and those without a token per address.
 std::map<std::string, Limit> default_limits() {
     using namespace std::chrono_literals;
     return {
-        {"*bot",                               {50, 1s, true}  }, // global, per bot; without Authorization per address
+        {"*bot",                               {50, 1s, true}  },
         {"/oauth2/token",                      {50, 10s, true} },
         {"/oauth2/token/revoke",               {50, 10s, true} },
         {"/oauth2/@me",                        {10, 10s, true} },
