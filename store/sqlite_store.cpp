@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <iterator>
+#include <mutex>
 #include <stdexcept>
 
 #include "store/files.hpp"
@@ -207,10 +209,37 @@ void require_sound(Database& database, const std::string& path) {
 
 const int SqliteStore::schema_version = static_cast<int>(std::size(migrations));
 
-struct SqliteStore::Connection {
-    Database database;
-    std::timed_mutex mutex;
+/// A database connection and its door, for one at a time. (Not a timed_mutex:
+/// GCC 12's ThreadSanitizer does not see how that is locked.)
+class SqliteStore::Connection {
+public:
+    explicit Connection(Database opened) : database(std::move(opened)) {}
+
+    bool enter(std::chrono::milliseconds patience) {
+        std::unique_lock lock(mutex_);
+        const bool free = left_.wait_for(lock, patience, [&] { return !taken_; });
+        if (free) taken_ = true;
+        return free;
+    }
+    void leave() {
+        {
+            const std::lock_guard lock(mutex_);
+            taken_ = false;
+        }
+        left_.notify_one();
+    }
+
+    Database database;  // for whoever entered
+
+private:
+    std::mutex mutex_;
+    std::condition_variable left_;
+    bool taken_ = false;
 };
+
+void SqliteStore::Return::operator()(Connection* connection) const {
+    connection->leave();
+}
 
 SqliteStore::SqliteStore(const std::string& path, const SqliteOptions& options)
     : path_(path), options_(options) {
@@ -237,7 +266,7 @@ SqliteStore::SqliteStore(const std::string& path, const SqliteOptions& options)
 
     const auto connect = [&] {
         auto database = or_refuse(Database::open(path, options.busy_timeout), path);
-        return std::unique_ptr<Connection>(new Connection{std::move(database), {}});
+        return std::make_unique<Connection>(std::move(database));
     };
     writer_ = connect();
     auto& database = writer_->database;
@@ -283,31 +312,28 @@ Result<SqliteStore::Lease> SqliteStore::lease_reader() {
     const auto first = next_reader_.fetch_add(1, std::memory_order_relaxed);
     for (std::size_t i = 0; i < readers_.size(); ++i) {
         auto& reader = *readers_[(first + i) % readers_.size()];
-        std::unique_lock lock(reader.mutex, std::try_to_lock);
-        if (lock) return Lease{std::move(lock), &reader.database};
+        if (reader.enter(std::chrono::milliseconds(0))) return Lease(&reader);
     }
     auto& reader = *readers_[first % readers_.size()];
-    std::unique_lock lock(reader.mutex, options_.busy_timeout);
-    if (!lock) return busy();
-    return Lease{std::move(lock), &reader.database};
+    if (!reader.enter(options_.busy_timeout)) return busy();
+    return Lease(&reader);
 }
 
 // The calls of this process queue here; SQLite's own lock is then contended
 // between processes only.
 Result<SqliteStore::Lease> SqliteStore::lease_writer() {
     if (auto same = check_file(); !same) return same.error();
-    std::unique_lock lock(writer_->mutex, options_.busy_timeout);
-    if (!lock) return busy();
-    return Lease{std::move(lock), &writer_->database};
+    if (!writer_->enter(options_.busy_timeout)) return busy();
+    return Lease(writer_.get());
 }
 
 template <class Work>
 auto SqliteStore::write(Work work) -> decltype(work(std::declval<Database&>())) {
     auto lease = lease_writer();
     if (!lease) return lease.error();
-    auto transaction = Transaction::begin(*lease->database);
+    auto transaction = Transaction::begin((*lease)->database);
     if (!transaction) return transaction.error();
-    auto answer = work(*lease->database);
+    auto answer = work((*lease)->database);
     if (!answer) return answer.error();
     if (auto done = transaction->commit(); !done) return done.error();
     return answer;
@@ -331,14 +357,14 @@ Result<std::optional<SessionRow>> SqliteStore::find(const std::string& key) {
     static const auto sql = "SELECT " + std::string(row_columns) + "WHERE key = ?";
     const auto lease = lease_reader();
     if (!lease) return lease.error();
-    return read_one(lease->database->query(sql, Blob{key}));
+    return read_one((*lease)->database.query(sql, Blob{key}));
 }
 
 Result<std::optional<SessionRow>> SqliteStore::find_handle(const std::string& handle) {
     static const auto sql = "SELECT " + std::string(row_columns) + "WHERE handle = ?";
     const auto lease = lease_reader();
     if (!lease) return lease.error();
-    return read_one(lease->database->query(sql, handle));
+    return read_one((*lease)->database.query(sql, handle));
 }
 
 Result<bool> SqliteStore::update(const SessionRow& row) {
@@ -398,8 +424,8 @@ Result<SessionPage> SqliteStore::list(const std::string& user_id, const std::str
     const auto lease = lease_reader();
     if (!lease) return lease.error();
     // One more than asked tells whether there are more.
-    auto query = lease->database->query(user_id.empty() ? of_all : of_user, user_id, cursor,
-                                        static_cast<std::int64_t>(limit) + 1);
+    auto query = (*lease)->database.query(user_id.empty() ? of_all : of_user, user_id, cursor,
+                                          static_cast<std::int64_t>(limit) + 1);
     if (!query) return query.error();
     SessionPage page;
     for (;;) {
@@ -417,7 +443,7 @@ Result<SessionPage> SqliteStore::list(const std::string& user_id, const std::str
 Result<bool> SqliteStore::has_sessions() {
     const auto lease = lease_reader();
     if (!lease) return lease.error();
-    const auto found = lease->database->integer("SELECT EXISTS (SELECT 1 FROM sessions)");
+    const auto found = (*lease)->database.integer("SELECT EXISTS (SELECT 1 FROM sessions)");
     if (!found) return found.error();
     return *found != 0;
 }

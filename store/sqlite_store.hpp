@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -15,7 +14,7 @@ namespace cordgate {
 
 namespace sqlite {
 class Database;
-}
+}  // namespace sqlite
 
 struct SqliteOptions {
     /// How long a call waits for other writers, in this process or another.
@@ -62,12 +61,12 @@ public:
     Result<void> ping() override;
 
 private:
-    struct Connection;
-    /// A connection that is ours until the lease ends.
-    struct Lease {
-        std::unique_lock<std::timed_mutex> lock;
-        sqlite::Database* database;
+    class Connection;
+    struct Return {
+        void operator()(Connection* connection) const;
     };
+    /// A connection that is ours until the lease ends.
+    using Lease = std::unique_ptr<Connection, Return>;
 
     Result<Lease> lease_reader();
     Result<Lease> lease_writer();
