@@ -68,7 +68,7 @@ private:
             while (earlier < to.fields.size() && to.fields[earlier].first != key) ++earlier;
             if (earlier < to.fields.size()) {
                 problems_.error(at, "",
-                                "the key " + quoted(key) + " is given twice; first at " +
+                                "the key " + in_quotes(key) + " is given twice; first at " +
                                     to.field_places[earlier].to_string());
                 continue;
             }

@@ -115,7 +115,7 @@ void describe(const Values& values, Settings& settings) {
             shown.origin = origin_of(values, file_key);
             shown.yaml =
                 from_file ? yaml_of(row, nullptr) : (row.type == Type::secret_list ? "[]" : "\"\"");
-            if (from_file) shown.note = "read from " + quoted(values.node(file_key)->text);
+            if (from_file) shown.note = "read from " + in_quotes(values.node(file_key)->text);
             continue;
         }
         shown.yaml = yaml_of(row, values.node(row.key));

@@ -34,14 +34,14 @@ std::vector<std::string> read_scopes(Values& values, std::string_view key) {
         const auto hint = near && *near != item.text ? "; did you mean \"" + *near + "\"?" : "";
         if (!good) {
             values.problems().error(item.place, name,
-                                    quoted(item.text) + " cannot be a scope" + hint);
+                                    in_quotes(item.text) + " cannot be a scope" + hint);
         } else if (!scope) {
             values.problems().warning(
                 item.place, name,
-                quoted(item.text) + " is not a scope that Discord documents" + hint);
+                in_quotes(item.text) + " is not a scope that Discord documents" + hint);
         } else if (!scope->caution.empty()) {
             values.problems().warning(item.place, name,
-                                      quoted(item.text) + ": " + std::string(scope->caution) +
+                                      in_quotes(item.text) + ": " + std::string(scope->caution) +
                                           "; otherwise every login fails");
         }
         out.push_back(item.text);
@@ -66,7 +66,7 @@ std::uint64_t read_permissions(Values& entry) {
     if (node->kind == Node::Kind::scalar && !node->text.empty() && is_digit(node->text.front())) {
         const auto parsed = parse_count(node->text);
         if (const auto* const problem = std::get_if<std::string>(&parsed)) {
-            entry.error("permissions", quoted(node->text) + " " + *problem);
+            entry.error("permissions", in_quotes(node->text) + " " + *problem);
             return 0;
         }
         return std::get<std::uint64_t>(parsed);
@@ -82,7 +82,7 @@ std::uint64_t read_permissions(Values& entry) {
         for (const auto name : discord::permission_names()) names.emplace_back(name);
         const auto near = nearest(item.text, names);
         entry.problems().error(item.place, entry.full("permissions"),
-                               quoted(item.text) + " is not a permission of Discord's" +
+                               in_quotes(item.text) + " is not a permission of Discord's" +
                                    (near ? "; did you mean \"" + *near + "\"?" : ""));
     }
     return bits;
@@ -102,7 +102,7 @@ void read_extra_params(Values& entry, LoginProfile& profile) {
         if (std::find(std::begin(extra_params), std::end(extra_params), name) ==
             std::end(extra_params)) {
             entry.problems().error(at, entry.full("extra_params"),
-                                   quoted(name) +
+                                   in_quotes(name) +
                                        " is not allowed here; allowed: guild_id, "
                                        "disable_guild_select, integration_type, "
                                        "channel_id, nonce");
@@ -147,8 +147,9 @@ void read_profiles(Values& values, Settings& settings) {
                           std::all_of(name.begin(), name.end(),
                                       [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
         if (!good) {
-            values.problems().error(at, "login.profiles",
-                                    quoted(name) + " is not a name; use letters, digits, - and _");
+            values.problems().error(
+                at, "login.profiles",
+                in_quotes(name) + " is not a name; use letters, digits, - and _");
             continue;
         }
         const auto key = "login.profiles." + name;
@@ -211,7 +212,7 @@ void read_redirect_hosts(Values& values, Settings& settings) {
         }
         if (!problem.empty())
             values.problems().error(item.place, "login.allowed_redirect_hosts",
-                                    quoted(item.text) + " " + problem);
+                                    in_quotes(item.text) + " " + problem);
         settings.login.allowed_redirect_hosts.push_back(lowercase(item.text));
     }
 }

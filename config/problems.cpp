@@ -51,7 +51,7 @@ std::vector<Problem> Problems::sorted() const {
     return out;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t longest = 60;
     constexpr char hex[] = "0123456789abcdef";
     std::string out = "\"";

@@ -40,6 +40,6 @@ private:
 };
 
 /// `text` in quotes for a message: controls escaped, cut after 60 bytes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace cordgate::config

@@ -131,13 +131,13 @@ private:
         for (const auto name : discord::permission_names()) names.emplace_back(name);
         const auto near = nearest(item.text, names);
         problems_.error(item.place, key,
-                        quoted(item.text) + " is not a permission of Discord's" +
+                        in_quotes(item.text) + " is not a permission of Discord's" +
                             (near ? "; did you mean \"" + *near + "\"?" : ""));
         return 0;
     }
 
     void unknown(const Place& at, const std::string& name, const std::string& parent) {
-        const auto shown = quoted(name);
+        const auto shown = in_quotes(name);
         const auto key = parent + "." + shown.substr(1, shown.size() - 2);
         if (contains(planned, name))
             return problems_.error(at, key, "is not supported yet; it would be ignored");
@@ -211,7 +211,7 @@ void read_methods(Values& entry, Rule& rule) {
                                       [](char c) { return is_upper(c) || c == '-'; });
         if (!good)
             entry.problems().error(item.place, entry.full("methods"),
-                                   quoted(item.text) +
+                                   in_quotes(item.text) +
                                        " is not a method; write it in capitals, "
                                        "such as GET");
         rule.methods.push_back(item.text);
@@ -226,7 +226,7 @@ std::optional<Rule> read_rule(Values& entry, const std::string& name, const Sett
     const auto path = entry.text("path");
     auto glob = PathGlob::parse(path);
     if (!path.empty() && !glob)
-        entry.error("path", quoted(path) +
+        entry.error("path", in_quotes(path) +
                                 " is not a pattern; it starts with /, * stands for a "
                                 "part of a segment, ** for any number of whole ones");
     const auto pattern = glob ? *glob : *PathGlob::parse("/");
@@ -244,8 +244,8 @@ std::optional<Rule> read_rule(Values& entry, const std::string& name, const Sett
     if (!glob) return std::nullopt;
     const auto shape = shape_of(path);
     if (const auto owner = reserved_by(shape, settings.paths))
-        entry.error("path",
-                    quoted(path) + " is Cordgate's own (" + *owner + "); no rule decides about it");
+        entry.error("path", in_quotes(path) + " is Cordgate's own (" + *owner +
+                                "); no rule decides about it");
     if (shape.open && shape.segments.empty() && rule.access == Access::everyone)
         entry.warning("access", "opens everything that no earlier rule names to anybody");
     return rule;
@@ -282,8 +282,9 @@ void read_rules(Values& values, Settings& settings) {
                 !covers_methods(rules[j], *rule))
                 continue;
             values.problems().warning(item.place, name,
-                                      "can never match: the rule " + quoted(rules[j].path.text()) +
-                                          " at " + places[j].to_string() + " comes first");
+                                      "can never match: the rule " +
+                                          in_quotes(rules[j].path.text()) + " at " +
+                                          places[j].to_string() + " comes first");
             break;
         }
         rules.push_back(std::move(*rule));

@@ -88,7 +88,7 @@ void read_public_url(Values& values, Settings& settings) {
     settings.server.allow_insecure = values.boolean("server.allow_insecure");
     if (text.empty()) return;
     // No echo: a URL with a password in it must not be repeated.
-    const auto shown = text.find('@') == text.npos ? quoted(text) + " " : "";
+    const auto shown = text.find('@') == text.npos ? in_quotes(text) + " " : "";
     const auto fail = [&](const std::string& what) {
         values.error("server.public_url", shown + what);
     };
@@ -118,10 +118,11 @@ void read_discord_url(Values& values, std::string_view key, const Settings& sett
     const auto url = HttpUrl::parse(out);
     if (out.find('@') != out.npos) return values.error(key, "cannot hold a user name or password");
     if (!url || url->target.find('?') != url->target.npos)
-        return values.error(key, quoted(out) + " is not a URL without query and fragment");
+        return values.error(key, in_quotes(out) + " is not a URL without query and fragment");
     while (out.ends_with('/')) out.pop_back();
     if (!url->origin.is_secure() && !url->origin.is_loopback() && !settings.server.allow_insecure)
-        values.error(key, quoted(out) + " is http, so that tokens could be overheard; use https");
+        values.error(key,
+                     in_quotes(out) + " is http, so that tokens could be overheard; use https");
 }
 
 std::optional<std::string> path_problem(const std::string& path) {
@@ -173,9 +174,9 @@ std::optional<std::string> store_problem(const std::string& store) {
         const auto folder = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
         struct stat status {};
         if (::stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
-            return "names a folder that does not exist: " + quoted(folder);
+            return "names a folder that does not exist: " + in_quotes(folder);
         if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
-            return "names a folder, not a file: " + quoted(path);
+            return "names a folder, not a file: " + in_quotes(path);
         return std::nullopt;
     }
     if (store.starts_with("redis://")) return redis_problem(store);
@@ -219,11 +220,12 @@ void read_cookie(Values& values, Settings& settings) {
     if (!domain.empty() && !own.host.empty()) {
         constexpr auto key = "session.cookie.domain";
         if (!is_host_name(domain) || is_ip_address(domain)) {
-            values.error(key, quoted(domain) + " is not a domain name");
+            values.error(key, in_quotes(domain) + " is not a domain name");
         } else if (domain.find('.') == domain.npos && domain != "localhost") {
-            values.error(key, quoted(domain) + " is a top-level domain; no browser would keep it");
+            values.error(key,
+                         in_quotes(domain) + " is a top-level domain; no browser would keep it");
         } else if (!ends_with_label(own.host, domain)) {
-            values.error(key, quoted(domain) + " is not " + own.host +
+            values.error(key, in_quotes(domain) + " is not " + own.host +
                                   " (server.public_url) or a domain above it");
         }
     }
@@ -239,7 +241,7 @@ void read_cookie(Values& values, Settings& settings) {
     constexpr std::string_view specials = "!#$%&'*+-.^_`|~";
     if (!std::all_of(name.begin(), name.end(),
                      [&](char c) { return is_alnum(c) || specials.find(c) != specials.npos; })) {
-        values.error("session.cookie.name", quoted(name) + " is not a cookie name");
+        values.error("session.cookie.name", in_quotes(name) + " is not a cookie name");
     } else if (lower.starts_with("__host-") && (!own.is_secure() || !domain.empty())) {
         values.error("session.cookie.name",
                      "a name that starts with __Host- needs https and no session.cookie.domain");
@@ -325,12 +327,12 @@ void read_inject(Values& values, Settings& settings) {
         const auto& [name, value] = node->fields[i];
         const auto& at = node->field_places[i];
         if (const auto problem = header_problem(name, settings.headers)) {
-            values.problems().error(at, key, quoted(name) + " " + *problem);
+            values.problems().error(at, key, in_quotes(name) + " " + *problem);
             continue;
         }
         if (std::find(seen.begin(), seen.end(), folded(name)) != seen.end()) {
             values.problems().error(at, key,
-                                    quoted(name) +
+                                    in_quotes(name) +
                                         " is given twice: names that differ in "
                                         "case or punctuation are the same");
             continue;
@@ -388,7 +390,7 @@ void read_server(Values& values, Settings& settings) {
         const auto parsed = parse_endpoint(item.text);
         if (const auto* const problem = std::get_if<std::string>(&parsed)) {
             values.problems().error(item.place, "server.listen",
-                                    quoted(item.text) + " " + *problem);
+                                    in_quotes(item.text) + " " + *problem);
             continue;
         }
         const auto& endpoint = std::get<Endpoint>(parsed);
@@ -399,7 +401,7 @@ void read_server(Values& values, Settings& settings) {
             });
         if (twice)
             values.problems().error(item.place, "server.listen",
-                                    quoted(item.text) + " is listed twice");
+                                    in_quotes(item.text) + " is listed twice");
         server.listen.push_back(endpoint);
     }
     if (server.listen.empty() && !values.problems().has_error("server.listen"))
@@ -409,7 +411,7 @@ void read_server(Values& values, Settings& settings) {
         const auto parsed = parse_cidr(item.text);
         if (const auto* const problem = std::get_if<std::string>(&parsed)) {
             values.problems().error(item.place, "server.trusted_proxies",
-                                    quoted(item.text) + " " + *problem);
+                                    in_quotes(item.text) + " " + *problem);
         } else {
             server.trusted_proxies.push_back(std::get<Cidr>(parsed));
         }
@@ -449,18 +451,18 @@ void read_paths(Values& values, Settings& settings) {
     for (const auto& one : all) {
         *one.path = values.text(one.key);
         if (const auto problem = path_problem(*one.path))
-            values.error(one.key, quoted(*one.path) + " " + *problem);
+            values.error(one.key, in_quotes(*one.path) + " " + *problem);
     }
     for (std::size_t i = 0; i < std::size(all); ++i) {
         for (std::size_t j = 0; j < i; ++j) {
             if (*all[i].path != *all[j].path) continue;
             values.error(values.given(all[i].key) ? all[i].key : all[j].key,
-                         quoted(*all[i].path) + " is " + all[j].key + " and " + all[i].key +
+                         in_quotes(*all[i].path) + " is " + all[j].key + " and " + all[i].key +
                              "; each needs its own path");
         }
         if (i < 3 && all[i].path->starts_with(paths.prefix + "/"))
             values.error(values.given(all[i].key) ? all[i].key : "paths.prefix",
-                         quoted(*all[i].path) + " is under paths.prefix, which has other uses");
+                         in_quotes(*all[i].path) + " is under paths.prefix, which has other uses");
     }
 }
 
@@ -470,7 +472,7 @@ void read_discord(Values& values, Settings& settings) {
     const auto id = Snowflake::parse(discord.client_id);
     if (!discord.client_id.empty() && (!id || id->value() == 0))
         values.error("discord.client_id",
-                     quoted(discord.client_id) +
+                     in_quotes(discord.client_id) +
                          " is not an application's id; copy the digits from Discord's developer "
                          "portal");
     discord.client_secret = values.secret("discord.client_secret");
@@ -537,7 +539,7 @@ void read_internal(Values& values, Settings& settings) {
     refuse_placeholder(values, "internal.token", internal.token);
     internal.expose_tokens = values.boolean("internal.expose_tokens");
     if (const auto* const problem = std::get_if<std::string>(&parsed))
-        return values.error("internal.listen", quoted(text) + " " + *problem);
+        return values.error("internal.listen", in_quotes(text) + " " + *problem);
     internal.listen = std::get<Endpoint>(parsed);
     if (!internal.token.empty() && internal.token.size() < 16)
         values.warning("internal.token", "is short; make one with: openssl rand -hex 32");
@@ -545,13 +547,13 @@ void read_internal(Values& values, Settings& settings) {
         !values.problems().has_error("internal.token") &&
         !values.problems().has_error("internal.token_file"))
         values.error("internal.listen",
-                     quoted(text) +
+                     in_quotes(text) +
                          " can be reached from other machines; set internal.token, or "
                          "listen on 127.0.0.1 or a unix socket");
     for (const auto& own : settings.server.listen)
         if (own.to_string() == internal.listen.to_string() &&
             (own.port != 0 || !own.unix_path.empty()))
-            values.error("internal.listen", quoted(text) + " is in server.listen too");
+            values.error("internal.listen", in_quotes(text) + " is in server.listen too");
 }
 
 void read_log(Values& values, Settings& settings) {

@@ -13,7 +13,7 @@ constexpr std::string_view forms = "write http://host:port, https://host or unix
 
 // A URL with a password in it must not be repeated in a message.
 std::string shown(const std::string& url) {
-    return url.find('@') == url.npos ? quoted(url) : "the URL";
+    return url.find('@') == url.npos ? in_quotes(url) : "the URL";
 }
 
 std::optional<std::string> url_problem(const std::string& url, Upstream& out) {
@@ -76,7 +76,8 @@ void read_tls(Values& entry, Upstream& out) {
     check_certificates(entry, "tls.ca_file", out.tls_options.ca_file);
     if (!out.tls_options.server_name.empty() && !is_host_name(out.tls_options.server_name) &&
         !is_ip_address(out.tls_options.server_name))
-        entry.error("tls.server_name", quoted(out.tls_options.server_name) + " is not a host name");
+        entry.error("tls.server_name",
+                    in_quotes(out.tls_options.server_name) + " is not a host name");
     if (!out.tls_options.insecure_skip_verify) return;
     if (!out.tls) {
         entry.error("tls.insecure_skip_verify", "is for https upstreams only");
@@ -116,17 +117,17 @@ Upstream read_upstream(Values& entry, const Settings& settings) {
             refuse_loop(entry, out, settings);
             struct stat status {};
             if (!out.unix_path.empty() && ::stat(out.unix_path.c_str(), &status) != 0)
-                entry.warning("url", "there is no socket at " + quoted(out.unix_path) + " yet");
+                entry.warning("url", "there is no socket at " + in_quotes(out.unix_path) + " yet");
         }
     }
     out.match_host = lowercase(entry.text("host"));
     if (!out.match_host.empty() && !is_host_name(out.match_host) && !is_ip_address(out.match_host))
-        entry.error("host", quoted(out.match_host) +
+        entry.error("host", in_quotes(out.match_host) +
                                 " is not a host name; write it without "
                                 "scheme, port and path");
     out.path = entry.text("path");
     if (const auto problem = prefix_problem(out.path))
-        entry.error("path", quoted(out.path) + " " + *problem);
+        entry.error("path", in_quotes(out.path) + " " + *problem);
     while (out.path.size() > 1 && out.path.ends_with('/')) out.path.pop_back();
     out.strip_prefix = entry.boolean("strip_prefix");
     out.preserve_host = entry.boolean("preserve_host");

@@ -190,7 +190,7 @@ void Values::unknown(const Place& at, const std::string& name, const std::string
         for (const auto& h : here) all += (all.empty() ? "" : ", ") + h;
         message += "; allowed here: " + all;
     }
-    const auto shown = quoted(name);
+    const auto shown = in_quotes(name);
     problems_.error(at, full(section + shown.substr(1, shown.size() - 2)), std::move(message));
 }
 
@@ -233,14 +233,14 @@ std::string Values::text(std::string_view key) {
     if (std::find(setting.choices.begin(), setting.choices.end(), *given_text) !=
         setting.choices.end())
         return *given_text;
-    error(key, quoted(*given_text) + " is not one of " + join(setting.choices));
+    error(key, in_quotes(*given_text) + " is not one of " + join(setting.choices));
     return std::string(setting.fallback);
 }
 
 bool Values::boolean(std::string_view key) {
     const auto given_text = scalar(key);
     if (given_text && *given_text != "true" && *given_text != "false")
-        error(key, quoted(*given_text) + " is not true or false");
+        error(key, in_quotes(*given_text) + " is not true or false");
     return given_text ? *given_text == "true" : row(key).fallback == "true";
 }
 
@@ -257,13 +257,13 @@ std::uint64_t Values::count(std::string_view key) {
     if (!given_text) return fallback();
     const auto parsed = parse(*given_text);
     if (const auto* const problem = std::get_if<std::string>(&parsed)) {
-        error(key, quoted(*given_text) + " " + *problem);
+        error(key, in_quotes(*given_text) + " " + *problem);
         return fallback();
     }
     const auto value = std::get<std::uint64_t>(parsed);
     const auto problem = out_of_range(setting, value);
     if (!problem) return value;
-    error(key, quoted(*given_text) + " " + *problem);
+    error(key, in_quotes(*given_text) + " " + *problem);
     return fallback();
 }
 
@@ -273,13 +273,13 @@ std::chrono::milliseconds Values::duration(std::string_view key) {
     const auto given_text = scalar(key);
     const auto parsed = parse_duration(given_text ? *given_text : std::string(setting.fallback));
     if (const auto* const problem = std::get_if<std::string>(&parsed)) {
-        error(key, quoted(given_text.value_or("")) + " " + *problem);
+        error(key, in_quotes(given_text.value_or("")) + " " + *problem);
         return std::get<Ms>(parse_duration(setting.fallback));
     }
     const auto value = std::get<Ms>(parsed);
     const auto problem = out_of_range(setting, static_cast<std::uint64_t>(value.count()));
     if (!problem) return value;
-    error(key, quoted(given_text.value_or("")) + " " + *problem);
+    error(key, in_quotes(given_text.value_or("")) + " " + *problem);
     return std::get<Ms>(parse_duration(setting.fallback));
 }
 
@@ -315,7 +315,7 @@ std::vector<Item> Values::list(std::string_view key) {
                                               : kind_name(item.kind)));
         } else if (std::any_of(out.begin(), out.end(),
                                [&item](const Item& other) { return other.text == item.text; })) {
-            problems_.error(item.place, name, quoted(item.text) + " is listed twice");
+            problems_.error(item.place, name, in_quotes(item.text) + " is listed twice");
         } else {
             out.push_back({item.text, item.place});
         }
@@ -432,7 +432,7 @@ std::optional<Snowflake> read_id(const Node& node, std::string_view key, Problem
     const auto id = Snowflake::parse(node.text);
     if (id && id->value() != 0) return id;
     problems.error(node.place, key,
-                   quoted(node.text) +
+                   in_quotes(node.text) +
                        " is not an id; write Discord's decimal id in quotes, such as "
                        "\"197038439483310086\"");
     return std::nullopt;
