@@ -161,7 +161,7 @@ Reply consent_page(const ConsentText& text) {
                 "It will be able to:</p>\n<ul aria-labelledby=\"what\">\n" + scopes + "</ul>\n";
     if (text.users.empty()) {
         body += "<p>Nobody lives in this world yet: add a user through the control API.</p>";
-        return html_page(200, "Authorize " + text.application + " – Discord simulator", body);
+        return html_page(200, "Authorize " + text.application + " \u2013 Discord simulator", body);
     }
     body += "<form method=\"post\" action=\"/oauth2/authorize?" + escape_html(text.query) +
             "\">\n<fieldset><legend>Continue as</legend>\n" + user_choice(text) +
@@ -170,11 +170,11 @@ Reply consent_page(const ConsentText& text) {
             "<button name=\"decision\" value=\"cancel\">Cancel</button></p>\n</form>\n"
             "<p class=\"soft\">Either way you return to <bdi>" +
             escape_html(text.back_to) + "</bdi>.</p>";
-    return html_page(200, "Authorize " + text.application + " – Discord simulator", body);
+    return html_page(200, "Authorize " + text.application + " \u2013 Discord simulator", body);
 }
 
 Reply error_page(int status, std::string_view what, std::string_view why) {
-    return html_page(status, std::string(what) + " – Discord simulator",
+    return html_page(status, std::string(what) + " \u2013 Discord simulator",
                      "<h1>" + escape_html(what) + "</h1>\n<p>" + escape_html(why) + "</p>");
 }
 

@@ -79,7 +79,7 @@ std::string_view take_segment(std::string_view& path) {
     return segment;
 }
 
-// The values of "{…}" in `pattern`, or nullopt when `path` is another route.
+// The values of "{...}" in `pattern`, or nullopt when `path` is another route.
 std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
     std::vector<std::string> parameters;
     while (!pattern.empty() && !path.empty()) {

@@ -111,7 +111,7 @@ private:
 /// administrators, else @everyone's and the roles' together.
 std::uint64_t permissions_of(const Guild& guild, Snowflake user, const Membership& membership);
 
-/// Reads {"users": […], "guilds": […]} into `world`, as docs/simulator.md
+/// Reads {"users": [...], "guilds": [...]} into `world`, as docs/simulator.md
 /// describes it. Throws std::invalid_argument with what is wrong.
 void load_world(World& world, std::string_view json);
 
