@@ -1,0 +1,140 @@
+#include "cmd/cordgate/gate_process.hpp"
+
+#include <csignal>
+#include <ctime>
+
+#include "cmd/cordgate/version.hpp"
+#include "core/discord/client.hpp"
+#include "core/login/flow.hpp"
+#include "proxy/access_log.hpp"
+#include "proxy/server.hpp"
+#include "store/open.hpp"
+
+namespace cordgate {
+namespace {
+
+using namespace std::chrono_literals;
+
+sigset_t steering_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+    return signals;
+}
+
+/// The next signal, or 0 when none came in time.
+int wait_for_signal(std::chrono::milliseconds time) {
+    const auto signals = steering_signals();
+    const timespec limit{static_cast<std::time_t>(time.count() / 1000),
+                         static_cast<long>(time.count() % 1000) * 1'000'000};
+    const int number = sigtimedwait(&signals, nullptr, &limit);
+    return number > 0 ? number : 0;
+}
+
+discord::ClientOptions client_options(const config::Settings& settings) {
+    discord::ClientOptions options;
+    options.api_url = settings.discord.api_url;
+    options.client_id = settings.discord.client_id;
+    options.client_secret = settings.discord.client_secret;
+    options.ca_file = settings.discord.ca_file;
+    options.version = version();
+    return options;
+}
+
+std::vector<Snowflake> member_guilds(const config::Settings& settings) {
+    const auto& named = settings.rules.member_guilds();
+    std::vector<Snowflake> guilds(named.begin(), named.end());
+    for (const auto guild : settings.identity.member_guilds) {
+        if (!named.contains(guild)) guilds.push_back(guild);
+    }
+    return guilds;
+}
+
+LoginSettings login_settings(const config::Settings& settings) {
+    LoginSettings login;
+    login.client_id = settings.discord.client_id;
+    login.authorize_url = settings.discord.authorize_url;
+    login.redirect_uri = settings.redirect_uri();
+    login.return_policy = {
+        settings.server.public_url,
+        settings.login.allowed_redirect_hosts,
+        {settings.paths.login, settings.paths.callback, settings.paths.logout,
+                                       settings.paths.prefix}
+    };
+    login.standard = settings.login.standard;
+    login.profiles = settings.login.profiles;
+    login.member_guilds = member_guilds(settings);
+    login.session_lifetime = settings.session.lifetime;
+    return login;
+}
+
+/// Takes expired rows out of the store, a batch at a time, while nothing else
+/// is to be done.
+void purge(SessionRepository& sessions) {
+    constexpr std::size_t batch = 1000;
+    const auto purged = sessions.purge(Clock::now(), batch);
+    if (!purged) {
+        proxy::log_warn("purge", proxy::describe_error(purged.error()));
+    } else if (*purged > 0) {
+        proxy::log_debug("purge", std::to_string(*purged) + " expired rows deleted");
+    }
+}
+
+void serve_until_asked(SessionRepository& sessions) {
+    for (;;) {
+        const int number = wait_for_signal(60s);
+        if (number == SIGTERM || number == SIGINT) return;
+        if (number == SIGHUP) {
+            proxy::log_warn("reload", "this version cannot reload; nothing has changed");
+        }
+        purge(sessions);
+    }
+}
+
+void drain(proxy::Server& server, config::Duration limit) {
+    proxy::log_info("drain", "finishing what is under way; a second signal stops at once");
+    server.drain();
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!server.drained()) {
+        if (std::chrono::steady_clock::now() >= end) {
+            proxy::log_warn("drain", "time is up; cutting what is left");
+            return;
+        }
+        const int number = wait_for_signal(20ms);
+        if (number == SIGTERM || number == SIGINT) {
+            proxy::log_warn("drain", "second signal; cutting what is left");
+            return;
+        }
+    }
+}
+
+}  // namespace
+
+void block_signals() {
+    const auto signals = steering_signals();
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+int run_gate(const config::Settings& settings, const std::function<void(const Listening&)>& ready) {
+    const auto store =
+        open_sessions(settings.session.store, settings.session.keys, settings.session.idle_timeout);
+    proxy::log_info("store", store.description);
+    for (const auto& warning : store.warnings) proxy::log_warn("store", warning);
+    const auto discord = discord::make_client(client_options(settings));
+    LoginFlow login(login_settings(settings), *discord, *store.sessions, Clock::now);
+    proxy::Server server({settings, *store.sessions, *discord, login, Clock::now});
+
+    server.start();
+    for (const auto& address : server.addresses()) proxy::log_info("listening", address);
+    proxy::log_info("listening", server.internal_address() + " (internal)");
+    ready({server.addresses(), server.internal_address()});
+
+    serve_until_asked(*store.sessions);
+    drain(server, settings.server.timeouts.drain);
+    server.stop();
+    proxy::log_info("stopped", "all connections are closed");
+    return 0;
+}
+
+}  // namespace cordgate

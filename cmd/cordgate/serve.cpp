@@ -1,0 +1,52 @@
+#include <cstdio>
+#include <iostream>
+
+#include "cmd/cordgate/commands.hpp"
+#include "cmd/cordgate/gate_process.hpp"
+#include "cmd/cordgate/sources.hpp"
+#include "cmd/cordgate/version.hpp"
+#include "config/report.hpp"
+#include "proxy/access_log.hpp"
+
+namespace cordgate {
+namespace {
+
+void print_problems(const config::Loaded& loaded) {
+    for (const auto& problem : loaded.problems) std::cerr << problem.to_string() << '\n';
+}
+
+}  // namespace
+
+int run_check(const Invocation& invocation) {
+    const auto sources = find_sources(invocation);
+    const auto loaded = config::load(sources);
+    print_problems(loaded);
+    if (!loaded.settings) return exit_configuration;
+    std::cout << config::effective_settings(sources, *loaded.settings);
+    return exit_ok;
+}
+
+int run_serve(const Invocation& invocation) {
+    const auto sources = find_sources(invocation);
+    const auto loaded = config::load(sources);
+    print_problems(loaded);
+    if (!loaded.settings) {
+        std::cerr << "cordgate: not started: the configuration has errors (see above). "
+                     "'cordgate check' shows what is in effect, 'cordgate init' writes a "
+                     "configuration to start from.\n";
+        return exit_configuration;
+    }
+    proxy::start_logging(loaded.settings->log);
+    proxy::log_info("start", "cordgate " + version() + " for " +
+                                 loaded.settings->server.public_url.to_string());
+    int code = exit_failure;
+    try {
+        code = run_gate(*loaded.settings, [](const Listening&) {});
+    } catch (const std::exception& error) {
+        proxy::log_error("not started", error.what());
+    }
+    proxy::stop_logging();
+    return code;
+}
+
+}  // namespace cordgate
