@@ -66,7 +66,7 @@ std::string in_quotes(std::string_view text) {
             out += c;
         }
     }
-    return out + (text.size() > longest ? "\"…" : "\"");
+    return out + (text.size() > longest ? "\"\u2026" : "\"");
 }
 
 }  // namespace cordgate::config

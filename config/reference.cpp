@@ -19,8 +19,8 @@ std::string type_words(const Setting& row) {
         case Type::secret: return "secret";
         case Type::secret_list: return "list of secrets";
         case Type::entries: return "list of mappings";
-        case Type::named: return "name → mapping";
-        case Type::texts: return "name → text";
+        case Type::named: return "name \u2192 mapping";
+        case Type::texts: return "name \u2192 text";
         case Type::requirement: return "predicates";
         case Type::choice: break;
     }
@@ -81,8 +81,10 @@ std::string json_string(std::string_view text) {
 std::string properties(const std::vector<Branch>& branches, const std::string& indent);
 
 std::string object(const std::vector<Branch>& branches, const std::string& indent) {
-    return "\"type\": \"object\",\n" + indent + "\"additionalProperties\": false,\n" + indent +
-           "\"properties\": {\n" + properties(branches, indent + "  ") + "\n" + indent + "}";
+    // A section with everything commented out is null.
+    return "\"type\": [\"object\", \"null\"],\n" + indent + "\"additionalProperties\": false,\n" +
+           indent + "\"properties\": {\n" + properties(branches, indent + "  ") + "\n" + indent +
+           "}";
 }
 
 // The keywords of one setting, without the braces around them.
@@ -108,19 +110,21 @@ std::string keywords(const Setting& row, const std::string& indent) {
         case Type::list:
         case Type::secret_list:
             return R"("type": ["array", "string"], "items": {"type": ["string", "integer"]})";
-        case Type::texts: return R"("type": "object", "additionalProperties": {"type": "string"})";
+        case Type::texts:
+            return R"("type": ["object", "null"], "additionalProperties": {"type": "string"})";
         case Type::requirement: return "\"$ref\": \"#/$defs/requirement\"";
         case Type::entries: {
             const bool bare = row.key == "upstreams";
             const auto inner = indent + "    ";
-            return "\"type\": \"array\",\n" + indent + "\"items\": {\n" + indent + "  " +
-                   (bare ? "\"anyOf\": [{\"type\": \"string\"}, {\n" + inner : "") +
+            return "\"type\": [\"array\", \"null\"],\n" + indent + "\"items\": {\n" + indent +
+                   "  " + (bare ? "\"anyOf\": [{\"type\": \"string\"}, {\n" + inner : "") +
                    object(tree_of(row.fields), bare ? inner : indent + "  ") + "\n" + indent +
                    (bare ? "  }]\n" + indent + "}" : "}");
         }
         case Type::named:
-            return "\"type\": \"object\",\n" + indent + "\"additionalProperties\": {\n" + indent +
-                   "  " + object(tree_of(row.fields), indent + "  ") + "\n" + indent + "}";
+            return "\"type\": [\"object\", \"null\"],\n" + indent +
+                   "\"additionalProperties\": {\n" + indent + "  " +
+                   object(tree_of(row.fields), indent + "  ") + "\n" + indent + "}";
         default:
             // Ids may be written without quotes; permissions as a list of names.
             if (row.key == "permissions")

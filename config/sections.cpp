@@ -94,7 +94,7 @@ void read_public_url(Values& values, Settings& settings) {
     };
     if (text.find("://") == text.npos)
         return fail("has no scheme; did you mean \"https://" +
-                    (shown.empty() ? "…" : text.substr(0, 100)) + "\"?");
+                    (shown.empty() ? "\u2026" : text.substr(0, 100)) + "\"?");
     const auto origin = Origin::parse(text);
     if (!origin || origin->port == 0)
         return fail(

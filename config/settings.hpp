@@ -120,7 +120,7 @@ struct Upstream {
 };
 
 struct SessionSettings {
-    std::string store;         ///< memory: | sqlite:PATH | redis://… as written
+    std::string store;         ///< memory: | sqlite:PATH | redis://... as written
     std::vector<Secret> keys;  ///< 32 raw bytes each; empty: key file beside the database
     std::chrono::seconds lifetime{7 * 24 * 3600};
     std::chrono::seconds idle_timeout{24 * 3600};  ///< 0: none
@@ -170,7 +170,7 @@ struct Log {
 /// How `check` shows a setting: nothing of a secret is in here.
 struct Shown {
     std::string yaml;    ///< the value in one line of YAML, masked where secret
-    std::string origin;  ///< "cordgate.yaml:12:3", "environment CORDGATE_X", …, "default"
+    std::string origin;  ///< "cordgate.yaml:12:3", "environment CORDGATE_X", ..., "default"
     std::string note;    ///< what was added or worked out; usually empty
 };
 

@@ -23,6 +23,11 @@ Setting required(Setting row) {
     return row;
 }
 
+Setting shown_as(std::string_view example, Setting row) {
+    row.example = example;
+    return row;
+}
+
 Setting boolean(std::string_view key, std::string_view fallback, std::string_view help) {
     return {.key = key, .type = Type::boolean, .fallback = fallback, .help = help};
 }
@@ -90,17 +95,21 @@ Setting structured(std::string_view key, Type type, std::string_view help,
 std::vector<Setting> profile_fields() {
     return {
         list("scopes", "", "What to ask Discord for. Absent: login.scopes.", "identify, guilds"),
-        choice("prompt", "", "Absent: login.prompt.", {"auto", "consent", "none"}),
+        shown_as("consent",
+                 choice("prompt", "", "Absent: login.prompt.", {"auto", "consent", "none"})),
         text("permissions", "",
              "With the scope bot: what the bot may do, as a number or a list of names.",
              "[MANAGE_GUILD, SEND_MESSAGES]"),
         text("guild_id", "", "With the scope bot: the guild that is chosen already.",
              "\"197038439483310086\""),
-        boolean("disable_guild_select", "", "With guild_id: the visitor cannot choose another."),
-        count("integration_type", "", "0: install to a guild; 1: install to a user.", 0, 1),
-        structured("extra_params", Type::texts,
-                   "Further parameters of Discord's authorize page: guild_id, "
-                   "disable_guild_select, integration_type, channel_id, nonce."),
+        shown_as("true", boolean("disable_guild_select", "",
+                                 "With guild_id: the visitor cannot choose another.")),
+        shown_as("0", count("integration_type", "", "0: install to a guild; 1: install to a user.",
+                            0, 1)),
+        shown_as("{channel_id: \"155101607195836416\"}",
+                 structured("extra_params", Type::texts,
+                            "Further parameters of Discord's authorize page: guild_id, "
+                            "disable_guild_select, integration_type, channel_id, nonce.")),
     };
 }
 
@@ -151,7 +160,7 @@ std::vector<Setting> make_table() {
                 "Allows http where visitors' sessions could be overheard."),
         list("server.trusted_proxies", "",
              "Address ranges whose X-Forwarded-* fields are believed. Empty: nobody's.",
-             "10.0.0.0/8, fd00::/8"),
+             "\"10.0.0.0/8\", \"fd00::/8\""),
         count("server.workers", "0", "Event-loop threads; 0: one per core.", 0, 1024),
         text("server.tls.cert_file", "", "PEM chain; with key_file, listen speaks TLS 1.2+.",
              "/etc/cordgate/tls.crt"),
@@ -387,7 +396,10 @@ std::optional<std::string> nearest(std::string_view word,
         best_distance = d;
         best = candidate;
     }
-    return best;
+    if (best || word.size() < 2) return best;
+    for (const auto& candidate : candidates)  // "ca" for "ca_file"
+        if (candidate.starts_with(word)) return candidate;
+    return std::nullopt;
 }
 
 }  // namespace cordgate::config
