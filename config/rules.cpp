@@ -3,6 +3,7 @@
 #include "config/sections.hpp"
 #include "core/ascii.hpp"
 #include "core/discord/permissions.hpp"
+#include "core/url.hpp"
 
 namespace cordgate::config {
 namespace {
@@ -164,7 +165,8 @@ Shape shape_of(std::string_view path) {
     while (!path.empty()) {
         path.remove_prefix(1);  // the slash
         const auto end = path.find('/');
-        out.segments.emplace_back(path.substr(0, end));
+        const auto segment = path.substr(0, end);
+        out.segments.push_back(percent_decode(segment).value_or(std::string(segment)));
         path = end == path.npos ? std::string_view() : path.substr(end);
     }
     if (!out.segments.empty() && out.segments.back() == "**") {

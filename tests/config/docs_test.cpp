@@ -53,6 +53,26 @@ TEST_CASE("every setting has help, and names that belong to it alone") {
     CHECK(variables.contains("CORDGATE_DISCORD_CLIENT_SECRET_FILE"));
 }
 
+TEST_CASE("no setting of the table is left unread (CVE-2021-21411)") {
+    // A value that fits nothing must be noticed, whichever key it stands under.
+    for (const auto& row : settings_table()) {
+        CAPTURE(row.key);
+        std::string yaml(row.key);
+        std::string end;
+        for (auto dot = yaml.find('.'); dot != std::string::npos; dot = yaml.find('.')) {
+            yaml.replace(dot, 1, ": {");
+            end += "}";
+        }
+        const auto loaded = load_text(yaml + ": [[{a: b}]]" + end + "\n", {});
+        INFO(all(loaded));
+        CHECK(says(loaded, "c.yaml:1:"));
+        bool found = false;
+        for (const auto& problem : loaded.problems)
+            found = found || (problem.key.starts_with(row.key) && problem.where != "c.yaml:1:1");
+        CHECK(found);
+    }
+}
+
 TEST_CASE("the example mentions every key, and loads") {
     const Folder folder;
     const auto secret = folder.write("secret", good_secret);

@@ -127,6 +127,7 @@ TEST_CASE("rules that cannot be meant so are refused (N11)") {
         {"later, deep",              "rules: [{path: /a, require: {any: [{not: {mfa: true}}]}}]\n",
          "rules[0].require.any[0].not.mfa: is not supported yet"                                                                    },
         {"login path",               "rules: [{path: /login, access: public}]\n",                   "Cordgate's own (/login)"       },
+        {"login path in disguise",   "rules: [{path: '/%6cogin'}]\n",                               "Cordgate's own (/login)"       },
         {"callback path",            "rules: [{path: /callback/}]\n",                               "Cordgate's own (/callback)"    },
         {"prefix",                   "rules: [{path: '/_cordgate/**', access: public}]\n",          "Cordgate's own"                },
         {"below the prefix",         "rules: [{path: /_cordgate/me, access: public}]\n",            "Cordgate's own"                },
