@@ -57,11 +57,16 @@ Reply redirect(int status, std::string location) {
     return reply;
 }
 
-// A registered URI keeps the query that it has (RFC 6749, 3.1.2).
+// A registered URI keeps the query that it has (RFC 6749, 3.1.2). Spaces come
+// back as "+", which a client must read as in a form (RFC 6749, appendix B).
 Reply redirect_back(const Request& request, QueryBuilder answer) {
     if (request.state) answer.add("state", *request.state);
     const auto separator = request.redirect_uri.find('?') == std::string::npos ? "?" : "&";
-    return redirect(302, request.redirect_uri + separator + answer.str());
+    auto text = answer.str();
+    for (auto at = text.find("%20"); at != std::string::npos; at = text.find("%20", at)) {
+        text.replace(at, 3, "+");
+    }
+    return redirect(302, request.redirect_uri + separator + text);
 }
 
 Reply redirect_error(const Request& request, std::string_view error, std::string_view words) {

@@ -19,7 +19,6 @@ struct Call {
     std::string content_type{};
     std::string user_agent{};
     std::string cookie{};
-    std::string host{};
     std::string client = "127.0.0.1";  ///< address of the peer
 };
 

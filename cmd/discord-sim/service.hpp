@@ -59,7 +59,6 @@ public:
 
     TimePoint now() const { return now_() + skew; }
     std::chrono::milliseconds skew{0};
-    std::string base_url{};  ///< for links on pages
     Application application;
     Settings settings;
     AutoConsent consent;

@@ -93,7 +93,6 @@ Call to_call(const httplib::Request& request) {
     call.content_type = request.get_header_value("Content-Type");
     call.user_agent = request.get_header_value("User-Agent");
     call.cookie = request.get_header_value("Cookie");
-    call.host = request.get_header_value("Host");
     call.client = request.remote_addr;
     return call;
 }
@@ -233,10 +232,7 @@ Simulator::~Simulator() {
 }
 
 int Simulator::start() {
-    const auto port = server_->start();
-    const auto lock = server_->service.lock();
-    server_->service.base_url = base_url();
-    return port;
+    return server_->start();
 }
 
 void Simulator::stop() {

@@ -98,6 +98,7 @@ TEST_CASE("the buttons send the browser back with a code or with access_denied")
                                              {"decision", "cancel"}
     });
     CHECK(no->status == 302);
+    CHECK(has(no->get_header_value("Location"), "The+resource+owner+or+"));
     CHECK(Discord::parameter(no, "error") == "access_denied");
     CHECK(Discord::parameter(no, "error_description") ==
           "The resource owner or authorization server denied the request");
