@@ -1,7 +1,6 @@
 #include "config/load.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "config/document.hpp"
 #include "config/sections.hpp"
