@@ -97,7 +97,8 @@ std::string keywords(const Setting& row, const std::string& indent) {
             return "\"type\": \"integer\", \"minimum\": " + std::to_string(row.min) +
                    ", \"maximum\": " + std::to_string(row.max);
         case Type::size:
-            return R"("type": ["string", "integer"], "pattern": "^(0|[0-9]+([KMG]i)?B)$", "maximum": 0)";
+            return R"("type": ["string", "integer"], )"
+                   R"("pattern": "^(0|[0-9]+([KMG]i)?B)$", "maximum": 0)";
         case Type::duration:
             return std::string("\"type\": [\"string\", \"integer\"], ") + duration +
                    ", \"maximum\": 0";

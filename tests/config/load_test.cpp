@@ -103,8 +103,8 @@ server:
   trusted_proxies: []
   workers: 0
   tls: {cert_file: "", key_file: ""}
-  limits: {header_bytes: 32KiB, headers: 128, target_bytes: 16KiB, body_bytes: 0, connections: 0, connections_per_client: 0,
-           logins_per_minute: 30}
+  limits: {header_bytes: 32KiB, headers: 128, target_bytes: 16KiB, body_bytes: 0, connections: 0,
+           connections_per_client: 0, logins_per_minute: 30}
   timeouts: {header: 10s, idle: 75s, body: 60s, connect: 5s, upstream: 60s, drain: 30s}
 paths: {login: /login, callback: /callback, logout: /logout, prefix: /_cordgate}
 discord:
@@ -248,18 +248,20 @@ TEST_CASE("byte order mark and CRLF change nothing, not even positions (N1)") {
 }
 
 TEST_CASE("syntax errors have a position (N2)") {
+    // clang-format off
     const Row rows[] = {
-        {"unclosed quote",     "log:\n  level: \"info\n",                       "c.yaml:"                      },
-        {"tab as indentation", "log:\n\tlevel: info\n",                         "c.yaml:2:"                    },
-        {"unclosed bracket",   "server: {listen: [a, b\n",                      "c.yaml:"                      },
-        {"duplicate key",      "log:\n  level: info\n  level: warn\n",          "c.yaml:3:3: the key \"level\""},
-        {"duplicate section",  "log: {level: info}\nlog: {level: warn}\n",      "c.yaml:2:1: the key"          },
-        {"a list at the top",  "- a\n- b\n",                                    "must be a mapping"            },
-        {"a text at the top",  "hello\n",                                       "must be a mapping"            },
-        {"two documents",      "log: {level: info}\n---\nlog: {level: warn}\n", "more than one"                },
-        {"a mapping as key",   "{a: b}: c\n",                                   "a key must be a plain text"   },
-        {"unknown alias",      "log: *x\n",                                     "c.yaml:1:"                    },
+        {"unclosed quote", "log:\n  level: \"info\n", "c.yaml:"},
+        {"tab as indentation", "log:\n\tlevel: info\n", "c.yaml:2:"},
+        {"unclosed bracket", "server: {listen: [a, b\n", "c.yaml:"},
+        {"duplicate key", "log:\n  level: info\n  level: warn\n", "c.yaml:3:3: the key \"level\""},
+        {"duplicate section", "log: {level: info}\nlog: {level: warn}\n", "c.yaml:2:1: the key"},
+        {"a list at the top", "- a\n- b\n", "must be a mapping"},
+        {"a text at the top", "hello\n", "must be a mapping"},
+        {"two documents", "log: {level: info}\n---\nlog: {level: warn}\n", "more than one"},
+        {"a mapping as key", "{a: b}: c\n", "a key must be a plain text"},
+        {"unknown alias", "log: *x\n", "c.yaml:1:"},
     };
+    // clang-format on
     for (const auto& row : rows) check_refused(row);
 }
 
@@ -278,27 +280,29 @@ TEST_CASE("YAML that unfolds into a huge or endless tree is refused (O11)") {
 }
 
 TEST_CASE("unknown names are errors with the likely one (N3, CVE-2021-21411)") {
+    // clang-format off
     const Row rows[] = {
-        {"near miss at the top",                   "upsteams: []\n",                                       "did you mean \"upstreams\"?"       },
-        {"singular",                               "upstream: x\n",                                        "did you mean \"upstreams\"?"       },
-        {"position of the key",                    "session:\n  idletimeout: 1h\n",
-         "c.yaml:2:3: session.idletimeout: is not a setting; did you mean \"idle_timeout\"?"                                                   },
-        {"wrong section",                          "server: {idle_timeout: 1h}\n",                         "did you mean session.idle_timeout?"},
-        {"dotted key",                             "session.idle_timeout: 1h\n",                           "is not a setting"                  },
-        {"case matters",                           "Session: {}\n",                                        "did you mean \"session\"?"         },
-        {"nothing near lists what is allowed",     "log: {zzzzzz: 1}\n",
-         "allowed here: access, format, level"                                                                                                 },
-        {"redirect_uri is derived (N9)",           "discord: {redirect_uri: 'https://evil.example/cb'}\n",
-         "server.public_url + paths.callback"                                                                                                  },
-        {"in an upstream",                         "upstreams: [{url: 'http://a', strip: true}]\n",
-         "upstreams[0].strip: is not a setting"                                                                                                },
-        {"in an upstream's tls",                   "upstreams: [{url: 'https://a', tls: {ca: x}}]\n",
-         "did you mean \"ca_file\"?"                                                                                                           },
-        {"in a rule",                              "rules: [{path: /a, acess: login}]\n",                  "did you mean \"access\"?"          },
-        {"in a profile",                           "login: {profiles: {a: {scope: [identify]}}}\n",
-         "login.profiles.a.scope: is not a setting; did you mean \"scopes\"?"                                                                  },
-        {"a newline in a key cannot forge a line", "\"a\\nb: c\": 1\n",                                    "a\\x0ab"                           },
+        {"near miss at the top", "upsteams: []\n", "did you mean \"upstreams\"?"},
+        {"singular", "upstream: x\n", "did you mean \"upstreams\"?"},
+        {"position of the key", "session:\n  idletimeout: 1h\n",
+         "c.yaml:2:3: session.idletimeout: is not a setting; did you mean \"idle_timeout\"?"},
+        {"wrong section", "server: {idle_timeout: 1h}\n", "did you mean session.idle_timeout?"},
+        {"dotted key", "session.idle_timeout: 1h\n", "is not a setting"},
+        {"case matters", "Session: {}\n", "did you mean \"session\"?"},
+        {"nothing near lists what is allowed", "log: {zzzzzz: 1}\n",
+         "allowed here: access, format, level"},
+        {"redirect_uri is derived (N9)", "discord: {redirect_uri: 'https://evil.example/cb'}\n",
+         "server.public_url + paths.callback"},
+        {"in an upstream", "upstreams: [{url: 'http://a', strip: true}]\n",
+         "upstreams[0].strip: is not a setting"},
+        {"in an upstream's tls", "upstreams: [{url: 'https://a', tls: {ca: x}}]\n",
+         "did you mean \"ca_file\"?"},
+        {"in a rule", "rules: [{path: /a, acess: login}]\n", "did you mean \"access\"?"},
+        {"in a profile", "login: {profiles: {a: {scope: [identify]}}}\n",
+         "login.profiles.a.scope: is not a setting; did you mean \"scopes\"?"},
+        {"a newline in a key cannot forge a line", "\"a\\nb: c\": 1\n", "a\\x0ab"},
     };
+    // clang-format on
     for (const auto& row : rows) {
         auto env = minimal();
         if (row.yaml.starts_with("upstreams")) env = without("CORDGATE_UPSTREAMS");
@@ -336,33 +340,35 @@ TEST_CASE("variables of other programs and of Kubernetes are nobody's mistake") 
 }
 
 TEST_CASE("wrong types, ranges and units say what is allowed (N4)") {
+    // clang-format off
     const Row rows[] = {
-        {"unit",                            "session:\n  idle_timeout: 5x\n",            "c.yaml:2:17: session.idle_timeout: \"5x\""      },
-        {"no unit",                         "session: {idle_timeout: 15}\n",             "add a unit"                                     },
-        {"negative",                        "server: {timeouts: {idle: -1}}\n",          "write a duration such as"                       },
-        {"exponent",                        "server: {timeouts: {idle: 1e99}}\n",        "write a duration such as"                       },
-        {"fraction of a second",            "identity: {max_stale: 1500ms}\n",           "whole seconds"                                  },
-        {"zero where it would hang",        "server: {timeouts: {connect: 0}}\n",        "is too small"                                   },
-        {"too long",                        "session: {lifetime: 1000d}\n",              "is too large; at most 400d"                     },
-        {"size without a unit",             "server: {limits: {header_bytes: 32768}}\n", "add a unit"                                     },
-        {"size in KB",                      "server: {limits: {header_bytes: 32KB}}\n",  "use KiB"                                        },
-        {"size out of range",               "headers: {user_json_bytes: 1GiB}\n",        "at most 1MiB"                                   },
-        {"count with a fraction",           "server: {workers: 1.5}\n",                  "whole number"                                   },
-        {"count out of range",              "server: {workers: 5000}\n",                 "at most 1024"                                   },
-        {"count overflow",                  "cache: {users: 99999999999999999999}\n",    "is too large"                                   },
-        {"yes is no boolean",               "log: {access: yes}\n",                      "\"yes\" is not true or false"                   },
-        {"choice",                          "log: {level: loud}\n",                      "\"loud\" is not one of debug, info, warn, error"},
-        {"list for a text",                 "log: {level: [a]}\n",                       "must be a text, not a list"                     },
-        {"mapping for a list",              "login: {scopes: {a: b}}\n",                 "must be a list, not a mapping"                  },
-        {"text for a section",              "log: loud\n",                               "must be a mapping, not a single value"          },
-        {"no value",                        "session: {lifetime: }\n",                   "has no value"                                   },
-        {"list in a list",                  "login: {scopes: [[identify]]}\n",           "login.scopes[0]: must be a text"                },
-        {"twice in a list",                 "login: {scopes: [identify, identify]}\n",   "is listed twice"                                },
-        {"port 70000",                      "server: {listen: ['0.0.0.0:70000']}\n",     "between 0 and 65535"                            },
-        {"control characters",              "discord: {ca_file: \"a\\nb\"}\n",           "control characters"                             },
+        {"unit", "session:\n  idle_timeout: 5x\n", "c.yaml:2:17: session.idle_timeout: \"5x\""},
+        {"no unit", "session: {idle_timeout: 15}\n", "add a unit"},
+        {"negative", "server: {timeouts: {idle: -1}}\n", "write a duration such as"},
+        {"exponent", "server: {timeouts: {idle: 1e99}}\n", "write a duration such as"},
+        {"fraction of a second", "identity: {max_stale: 1500ms}\n", "whole seconds"},
+        {"zero where it would hang", "server: {timeouts: {connect: 0}}\n", "is too small"},
+        {"too long", "session: {lifetime: 1000d}\n", "is too large; at most 400d"},
+        {"size without a unit", "server: {limits: {header_bytes: 32768}}\n", "add a unit"},
+        {"size in KB", "server: {limits: {header_bytes: 32KB}}\n", "use KiB"},
+        {"size out of range", "headers: {user_json_bytes: 1GiB}\n", "at most 1MiB"},
+        {"count with a fraction", "server: {workers: 1.5}\n", "whole number"},
+        {"count out of range", "server: {workers: 5000}\n", "at most 1024"},
+        {"count overflow", "cache: {users: 99999999999999999999}\n", "is too large"},
+        {"yes is no boolean", "log: {access: yes}\n", "\"yes\" is not true or false"},
+        {"choice", "log: {level: loud}\n", "\"loud\" is not one of debug, info, warn, error"},
+        {"list for a text", "log: {level: [a]}\n", "must be a text, not a list"},
+        {"mapping for a list", "login: {scopes: {a: b}}\n", "must be a list, not a mapping"},
+        {"text for a section", "log: loud\n", "must be a mapping, not a single value"},
+        {"no value", "session: {lifetime: }\n", "has no value"},
+        {"list in a list", "login: {scopes: [[identify]]}\n", "login.scopes[0]: must be a text"},
+        {"twice in a list", "login: {scopes: [identify, identify]}\n", "is listed twice"},
+        {"port 70000", "server: {listen: ['0.0.0.0:70000']}\n", "between 0 and 65535"},
+        {"control characters", "discord: {ca_file: \"a\\nb\"}\n", "control characters"},
         {"variables are not expanded (N6)", "discord: {cdn_url: '${CDN}'}\n",
-         "not expanded in this file; set the variable CORDGATE_DISCORD_CDN_URL"                                                           },
+         "not expanded in this file; set the variable CORDGATE_DISCORD_CDN_URL"},
     };
+    // clang-format on
     for (const auto& row : rows) check_refused(row);
 }
 
@@ -402,19 +408,21 @@ TEST_CASE("all problems come in one run, from top to bottom") {
 }
 
 TEST_CASE("public_url is an origin (N8)") {
+    // clang-format off
     const Row rows[] = {
-        {"no scheme",          "server: {public_url: app.example.com}\n",                "has no scheme"   },
-        {"path",               "server: {public_url: 'https://a.example/x'}\n",          "is not an origin"},
-        {"query",              "server: {public_url: 'https://a.example?x'}\n",          "is not an origin"},
-        {"fragment",           "server: {public_url: 'https://a.example#x'}\n",          "is not an origin"},
-        {"userinfo",           "server: {public_url: 'https://me:hunter2@a.example'}\n", "is not an origin"},
-        {"other scheme",       "server: {public_url: 'ftp://a.example'}\n",              "is not an origin"},
-        {"http",               "server: {public_url: 'http://a.example'}\n",             "allow_insecure"  },
-        {"http on an address", "server: {public_url: 'http://10.0.0.5:8080'}\n",         "allow_insecure"  },
-        {"empty",              "server: {public_url: ''}\n",                             "is required"     },
-        {"port 0",             "server: {public_url: 'https://a.example:0'}\n",          "is not an origin"},
-        {"bad port",           "server: {public_url: 'https://a.example:99999'}\n",      "is not an origin"},
+        {"no scheme", "server: {public_url: app.example.com}\n", "has no scheme"},
+        {"path", "server: {public_url: 'https://a.example/x'}\n", "is not an origin"},
+        {"query", "server: {public_url: 'https://a.example?x'}\n", "is not an origin"},
+        {"fragment", "server: {public_url: 'https://a.example#x'}\n", "is not an origin"},
+        {"userinfo", "server: {public_url: 'https://me:hunter2@a.example'}\n", "is not an origin"},
+        {"other scheme", "server: {public_url: 'ftp://a.example'}\n", "is not an origin"},
+        {"http", "server: {public_url: 'http://a.example'}\n", "allow_insecure"},
+        {"http on an address", "server: {public_url: 'http://10.0.0.5:8080'}\n", "allow_insecure"},
+        {"empty", "server: {public_url: ''}\n", "is required"},
+        {"port 0", "server: {public_url: 'https://a.example:0'}\n", "is not an origin"},
+        {"bad port", "server: {public_url: 'https://a.example:99999'}\n", "is not an origin"},
     };
+    // clang-format on
     for (const auto& row : rows) {
         check_refused(row, without("CORDGATE_SERVER_PUBLIC_URL"));
         CHECK_FALSE(says(load_text(row.yaml, without("CORDGATE_SERVER_PUBLIC_URL")), "hunter2"));
@@ -440,27 +448,29 @@ TEST_CASE("tokens go to https or to this machine only (M28)") {
 }
 
 TEST_CASE("listeners and proxies are addresses (N13, N19, CVE-2026-40575)") {
+    // clang-format off
     const Row rows[] = {
-        {"port alone",          "server: {listen: ['4180']}\n",                "0.0.0.0:4180 or [::]:4180"    },
-        {"no host",             "server: {listen: [':4180']}\n",               "0.0.0.0:4180 or [::]:4180"    },
-        {"name",                "server: {listen: ['app.example.com:80']}\n",  "names are not looked up"      },
-        {"v6 without brackets", "server: {listen: ['::1:4180']}\n",            "without brackets"             },
-        {"URL",                 "server: {listen: ['http://0.0.0.0:80']}\n",   "is a URL"                     },
-        {"relative socket",     "server: {listen: ['unix:sock']}\n",           "absolute path"                },
-        {"long socket",         "server: {listen: ['unix:/" + std::string(200, 'a') + "']}\n",                  "107"},
-        {"twice",                     "server: {listen: ['127.0.0.1:80', 'localhost:80']}\n",                                                            "is listed twice"                },
-        {"none",                     "server: {listen: []}\n",                                                             "is empty"                               },
-        {"everybody",                     "server: {trusted_proxies: ['0.0.0.0/0']}\n",                                                        "is every address"},
-        {"everybody, v6",                     "server: {trusted_proxies: ['::/0']}\n",                                                    "is every address"                                },
-        {"bad range",                     "server: {trusted_proxies: ['10.0.0.0/33']}\n",                                                        "prefix length"},
-        {"host bits",                     "server: {trusted_proxies: ['10.0.0.1/8']}\n",                                                        "did you mean 10.0.0.0/8?"                                 },
-        {"host name",                     "server: {trusted_proxies: ['nginx']}\n",                                                        "names are not looked up"},
-        {"junk behind",                     "server: {trusted_proxies: ['10.0.0.0/8x']}\n",                                                      "prefix length"                         },
-        {"internal too",                     "internal: {listen: '0.0.0.0:4180', token: 0123456789abcdef}\n",
+        {"port alone", "server: {listen: ['4180']}\n", "0.0.0.0:4180 or [::]:4180"},
+        {"no host", "server: {listen: [':4180']}\n", "0.0.0.0:4180 or [::]:4180"},
+        {"name", "server: {listen: ['app.example.com:80']}\n", "names are not looked up"},
+        {"v6 without brackets", "server: {listen: ['::1:4180']}\n", "without brackets"},
+        {"URL", "server: {listen: ['http://0.0.0.0:80']}\n", "is a URL"},
+        {"relative socket", "server: {listen: ['unix:sock']}\n", "absolute path"},
+        {"long socket", "server: {listen: ['unix:/" + std::string(200, 'a') + "']}\n", "107"},
+        {"twice", "server: {listen: ['127.0.0.1:80', 'localhost:80']}\n", "is listed twice"},
+        {"none", "server: {listen: []}\n", "is empty"},
+        {"everybody", "server: {trusted_proxies: ['0.0.0.0/0']}\n", "is every address"},
+        {"everybody, v6", "server: {trusted_proxies: ['::/0']}\n", "is every address"},
+        {"bad range", "server: {trusted_proxies: ['10.0.0.0/33']}\n", "prefix length"},
+        {"host bits", "server: {trusted_proxies: ['10.0.0.1/8']}\n", "did you mean 10.0.0.0/8?"},
+        {"host name", "server: {trusted_proxies: ['nginx']}\n", "names are not looked up"},
+        {"junk behind", "server: {trusted_proxies: ['10.0.0.0/8x']}\n", "prefix length"},
+        {"internal too", "internal: {listen: '0.0.0.0:4180', token: 0123456789abcdef}\n",
          "is in server.listen too"},
-        {"open internal API",                     "internal: {listen: '0.0.0.0:4181'}\n",                                                "set internal.token"                                             },
-        {"open internal API, v6",                     "internal: {listen: '[::]:4181'}\n",                                            "set internal.token"},
+        {"open internal API", "internal: {listen: '0.0.0.0:4181'}\n", "set internal.token"},
+        {"open internal API, v6", "internal: {listen: '[::]:4181'}\n", "set internal.token"},
     };
+    // clang-format on
     for (const auto& row : rows) check_refused(row);
     check_clean("unix",
                 "server: {listen: ['unix:/run/a.sock']}\ninternal: {listen: "
@@ -490,34 +500,38 @@ TEST_CASE("own paths are plain, distinct and apart from the prefix") {
 
 TEST_CASE("upstreams in any wrong form are refused with the right one (N10)") {
     const auto env = without("CORDGATE_UPSTREAMS");
+    // clang-format off
     const Row rows[] = {
-        {"name alone",              "upstreams: [{url: localhost}]\n",                              "did you mean \"http://localhost\"?"},
-        {"name and port",           "upstreams: [{url: 'app:3000'}]\n",                             "did you mean \"http://app:3000\"?" },
-        {"no host",                 "upstreams: [{url: 'http://'}]\n",                              "has no host"                       },
-        {"v6 without brackets",     "upstreams: [{url: 'http://::1:80'}]\n",                        "without brackets"                  },
-        {"path",                    "upstreams: [{url: 'http://a/b'}]\n",                           "has a path"                        },
-        {"other scheme",            "upstreams: [{url: 'ftp://a'}]\n",                              "has another scheme"                },
-        {"password",                "upstreams: [{url: 'http://u:hunter2@a'}]\n",                   "user name or password"             },
-        {"no url",                  "upstreams: [{path: /a}]\n",                                    "upstreams[0].url: is required"     },
-        {"relative socket",         "upstreams: [{url: 'unix:a.sock'}]\n",                          "absolute path"                     },
-        {"itself",                  "upstreams: [{url: 'http://127.0.0.1:4180'}]\n",                "loop"                              },
-        {"itself by name",          "upstreams: [{url: 'http://localhost:4180'}]\n",                "loop"                              },
-        {"the internal API",        "upstreams: [{url: 'http://127.0.0.1:4181'}]\n",                "internal API"                      },
-        {"a mapping",               "upstreams: {url: 'http://a'}\n",                               "must be a list"                    },
-        {"a list in it",            "upstreams: [[a]]\n",                                           "upstreams[0]: must be a mapping"   },
-        {"same twice",              "upstreams: [{url: 'http://a'}, {url: 'http://b', path: /}]\n",
-         "same host and path"                                                                                                           },
+        {"name alone", "upstreams: [{url: localhost}]\n", "did you mean \"http://localhost\"?"},
+        {"name and port", "upstreams: [{url: 'app:3000'}]\n", "did you mean \"http://app:3000\"?"},
+        {"no host", "upstreams: [{url: 'http://'}]\n", "has no host"},
+        {"v6 without brackets", "upstreams: [{url: 'http://::1:80'}]\n", "without brackets"},
+        {"path", "upstreams: [{url: 'http://a/b'}]\n", "has a path"},
+        {"other scheme", "upstreams: [{url: 'ftp://a'}]\n", "has another scheme"},
+        {"password", "upstreams: [{url: 'http://u:hunter2@a'}]\n", "user name or password"},
+        {"no url", "upstreams: [{path: /a}]\n", "upstreams[0].url: is required"},
+        {"relative socket", "upstreams: [{url: 'unix:a.sock'}]\n", "absolute path"},
+        {"itself", "upstreams: [{url: 'http://127.0.0.1:4180'}]\n", "loop"},
+        {"itself by name", "upstreams: [{url: 'http://localhost:4180'}]\n", "loop"},
+        {"the internal API", "upstreams: [{url: 'http://127.0.0.1:4181'}]\n", "internal API"},
+        {"a mapping", "upstreams: {url: 'http://a'}\n", "must be a list"},
+        {"a list in it", "upstreams: [[a]]\n", "upstreams[0]: must be a mapping"},
+        {"same twice", "upstreams: [{url: 'http://a'}, {url: 'http://b', path: /}]\n",
+         "same host and path"},
         {"same but for a slash",
-         "upstreams: [{url: 'http://a', path: /x}, {url: 'http://b', path: /x/}]\n",                "same host and path"                },
+         "upstreams: [{url: 'http://a', path: /x}, {url: 'http://b', path: /x/}]\n",
+         "same host and path"},
         {"same but for case",
-         "upstreams: [{url: 'http://a', host: A.example}, {url: 'http://b', host: a.example}]\n",   "same host and path"                },
-        {"host with a port",        "upstreams: [{url: 'http://a', host: 'a:80'}]\n",               "not a host name"                   },
-        {"path pattern",            "upstreams: [{url: 'http://a', path: '/a/**'}]\n",              "plain prefix"                      },
-        {"path without slash",      "upstreams: [{url: 'http://a', path: a}]\n",                    "must start with /"                 },
-        {"dots",                    "upstreams: [{url: 'http://a', path: /a/../b}]\n",              "dot segments"                      },
+         "upstreams: [{url: 'http://a', host: A.example}, {url: 'http://b', host: a.example}]\n",
+         "same host and path"},
+        {"host with a port", "upstreams: [{url: 'http://a', host: 'a:80'}]\n", "not a host name"},
+        {"path pattern", "upstreams: [{url: 'http://a', path: '/a/**'}]\n", "plain prefix"},
+        {"path without slash", "upstreams: [{url: 'http://a', path: a}]\n", "must start with /"},
+        {"dots", "upstreams: [{url: 'http://a', path: /a/../b}]\n", "dot segments"},
         {"tls options without tls", "upstreams: [{url: 'http://a', tls: {server_name: b}}]\n",
-         "https upstreams only"                                                                                                         },
+         "https upstreams only"},
     };
+    // clang-format on
     for (const auto& row : rows) {
         check_refused(row, env);
         CHECK_FALSE(says(load_text(row.yaml, env), "hunter2"));
@@ -548,19 +562,21 @@ TEST_CASE("upstreams in any wrong form are refused with the right one (N10)") {
 }
 
 TEST_CASE("stores are known and have a place (N15)") {
+    // clang-format off
     const Row rows[] = {
-        {"unknown driver",                    "session: {store: 'mysql://x'}\n",                "is no store"   },
-        {"no driver",                         "session: {store: cordgate.db}\n",                "is no store"   },
-        {"no path",                           "session: {store: 'sqlite:'}\n",                  "needs the path"},
-        {"no folder",                         "session: {store: 'sqlite:/nonexistent/a.db'}\n", "does not exist"},
-        {"a folder",                          "session: {store: 'sqlite:/tmp'}\n",              "names a folder"},
-        {"redis without host",                "session: {store: 'redis://'}\n",                 "has no host"   },
+        {"unknown driver", "session: {store: 'mysql://x'}\n", "is no store"},
+        {"no driver", "session: {store: cordgate.db}\n", "is no store"},
+        {"no path", "session: {store: 'sqlite:'}\n", "needs the path"},
+        {"no folder", "session: {store: 'sqlite:/nonexistent/a.db'}\n", "does not exist"},
+        {"a folder", "session: {store: 'sqlite:/tmp'}\n", "names a folder"},
+        {"redis without host", "session: {store: 'redis://'}\n", "has no host"},
         {"redis without host but a password", "session: {store: 'redis://u:hunter2@/0'}\n",
-         "has no host"                                                                                          },
-        {"redis port",                        "session: {store: 'redis://a:x/0'}\n",            "has a port"    },
-        {"redis database",                    "session: {store: 'redis://a:6379/x'}\n",         "has a database"},
-        {"redis socket",                      "session: {store: 'redis+unix:a'}\n",             "absolute path" },
+         "has no host"},
+        {"redis port", "session: {store: 'redis://a:x/0'}\n", "has a port"},
+        {"redis database", "session: {store: 'redis://a:6379/x'}\n", "has a database"},
+        {"redis socket", "session: {store: 'redis+unix:a'}\n", "absolute path"},
     };
+    // clang-format on
     for (const auto& row : rows) {
         check_refused(row, without("CORDGATE_SESSION_STORE"));
         CHECK_FALSE(says(load_text(row.yaml, without("CORDGATE_SESSION_STORE")), "hunter2"));
@@ -573,15 +589,17 @@ TEST_CASE("stores are known and have a place (N15)") {
 }
 
 TEST_CASE("a cookie that browsers would drop is refused (D2, D3)") {
+    // clang-format off
     const Row rows[] = {
         {"__Host- with a domain", "session: {cookie: {name: __Host-a, domain: example.com}}\n",
-         "needs https and no session.cookie.domain"                                                                     },
-        {"top-level domain",      "session: {cookie: {domain: com}}\n",                         "top-level domain"      },
-        {"another domain",        "session: {cookie: {domain: evil.example}}\n",                "is not app.example.com"},
-        {"not on a label",        "session: {cookie: {domain: ample.com}}\n",                   "is not app.example.com"},
-        {"below",                 "session: {cookie: {domain: x.app.example.com}}\n",           "is not app.example.com"},
-        {"name with a blank",     "session: {cookie: {name: 'a b'}}\n",                         "is not a cookie name"  },
+         "needs https and no session.cookie.domain"},
+        {"top-level domain", "session: {cookie: {domain: com}}\n", "top-level domain"},
+        {"another domain", "session: {cookie: {domain: evil.example}}\n", "is not app.example.com"},
+        {"not on a label", "session: {cookie: {domain: ample.com}}\n", "is not app.example.com"},
+        {"below", "session: {cookie: {domain: x.app.example.com}}\n", "is not app.example.com"},
+        {"name with a blank", "session: {cookie: {name: 'a b'}}\n", "is not a cookie name"},
     };
+    // clang-format on
     for (const auto& row : rows) check_refused(row);
     auto plain = minimal();
     plain["CORDGATE_SERVER_PUBLIC_URL"] = "http://localhost:4180";
@@ -599,27 +617,29 @@ TEST_CASE("a cookie that browsers would drop is refused (D2, D3)") {
 }
 
 TEST_CASE("injected headers cannot be ours, anybody's framing or twice (CVE-2026-33433)") {
+    // clang-format off
     const Row rows[] = {
-        {"identity",                  "headers: {inject: {X-Discord-User: x}}\n",                 "Cordgate's own"        },
-        {"identity in odd case",      "headers: {inject: {x-dIsCord-uSer-Id: x}}\n",              "Cordgate's own"        },
-        {"identity in odd spelling",  "headers: {inject: {X_Discord_User: x}}\n",                 "Cordgate's own"        },
-        {"host",                      "headers: {inject: {HOST: x}}\n",                           "cannot be set"         },
-        {"cookie",                    "headers: {inject: {cookie: x}}\n",                         "cannot be set"         },
-        {"length",                    "headers: {inject: {Content_Length: '0'}}\n",               "frames the body"       },
-        {"encoding",                  "headers: {inject: {transfer-encoding: chunked}}\n",        "frames the body"       },
-        {"connection",                "headers: {inject: {Connection: close}}\n",                 "one hop"               },
-        {"forwarded",                 "headers: {inject: {x-forwarded-for: 1.2.3.4}}\n",          "X-Forwarded-*"         },
-        {"request id",                "headers: {inject: {X-Request-ID: a}}\n",                   "Cordgate sets it"      },
-        {"not a token",               "headers: {inject: {'X Team': a}}\n",                       "is not a header name"  },
-        {"line break",                "headers: {inject: {\"X-A\\r\\nX-B\": a}}\n",               "is not a header name"  },
-        {"twice but for case",        "headers: {inject: {X-Team: a, x-team: b}}\n",              "is given twice"        },
-        {"twice but for punctuation", "headers: {inject: {X-Team: a, X_Team: b}}\n",              "given twice"           },
-        {"turned on as well",         "headers: {remote_user: true, inject: {Remote-User: a}}\n",
-         "headers.remote_user sets it"                                                                                    },
-        {"braces without quotes",     "headers: {inject: {X-Team: {user.id}}}\n",                 "in quotes"             },
-        {"bad template",              "headers: {inject: {X-Team: '{nonsense}'}}\n",              "headers.inject.X-Team:"},
-        {"a list",                    "headers: {inject: [a]}\n",                                 "must be a mapping"     },
+        {"identity", "headers: {inject: {X-Discord-User: x}}\n", "Cordgate's own"},
+        {"identity in odd case", "headers: {inject: {x-dIsCord-uSer-Id: x}}\n", "Cordgate's own"},
+        {"identity in odd spelling", "headers: {inject: {X_Discord_User: x}}\n", "Cordgate's own"},
+        {"host", "headers: {inject: {HOST: x}}\n", "cannot be set"},
+        {"cookie", "headers: {inject: {cookie: x}}\n", "cannot be set"},
+        {"length", "headers: {inject: {Content_Length: '0'}}\n", "frames the body"},
+        {"encoding", "headers: {inject: {transfer-encoding: chunked}}\n", "frames the body"},
+        {"connection", "headers: {inject: {Connection: close}}\n", "one hop"},
+        {"forwarded", "headers: {inject: {x-forwarded-for: 1.2.3.4}}\n", "X-Forwarded-*"},
+        {"request id", "headers: {inject: {X-Request-ID: a}}\n", "Cordgate sets it"},
+        {"not a token", "headers: {inject: {'X Team': a}}\n", "is not a header name"},
+        {"line break", "headers: {inject: {\"X-A\\r\\nX-B\": a}}\n", "is not a header name"},
+        {"twice but for case", "headers: {inject: {X-Team: a, x-team: b}}\n", "is given twice"},
+        {"twice but for punctuation", "headers: {inject: {X-Team: a, X_Team: b}}\n", "given twice"},
+        {"turned on as well", "headers: {remote_user: true, inject: {Remote-User: a}}\n",
+         "headers.remote_user sets it"},
+        {"braces without quotes", "headers: {inject: {X-Team: {user.id}}}\n", "in quotes"},
+        {"bad template", "headers: {inject: {X-Team: '{nonsense}'}}\n", "headers.inject.X-Team:"},
+        {"a list", "headers: {inject: [a]}\n", "must be a mapping"},
     };
+    // clang-format on
     for (const auto& row : rows) check_refused(row);
     check_clean("a header of one's own", "headers: {inject: {X-Team: '{user.id}'}}\n");
     check_warned({"e-mail without the scope", "headers: {email: true}\n", "scope email"});
