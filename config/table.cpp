@@ -146,7 +146,8 @@ std::vector<Setting> rule_fields() {
     };
 }
 
-// clang-format off: it would align the columns of lists with each other.
+// It would align the cells of unrelated lists with each other.
+// clang-format off
 std::vector<Setting> make_table() {
     return {
         list("server.listen", "0.0.0.0:4180",
@@ -208,7 +209,7 @@ std::vector<Setting> make_table() {
         choice("login.prompt", "auto",
                "auto: Discord asks only when something new is wanted; consent: always; none: never "
                "where possible.",
-               {"auto",             "consent",                  "none"}
+               {"auto", "consent", "none"}
                ),
         structured("login.profiles", Type::named,
                    "Other kinds of login, for /login?profile=NAME: name -> settings.",
@@ -216,7 +217,8 @@ std::vector<Setting> make_table() {
         structured("login.auto_join", Type::entries,
                    "Guilds that visitors join at login; needs the scope guilds.join and a bot "
                    "token.",
-                   {required(text("guild",                  "",                        "The guild's id.", "\"197038439483310086\"")),
+                   {required(text("guild", "", "The guild's id.",
+                                    "\"197038439483310086\"")),
                  list("roles", "", "Role ids given to a new member.", "\"41771983423143936\""),
                  text("nick", "", "Nickname given to a new member.", "Visitor")}
                ),
@@ -237,8 +239,8 @@ std::vector<Setting> make_table() {
              "memory: | sqlite:PATH | redis://[user:pass@]host:port/db | redis+unix:/path."),
         {.key = "session.keys",
                  .type = Type::secret_list,
-                 .help = "Base64 of 32 bytes each; the first seals, all open. Empty: made once and kept "
-                 "beside the database."},
+         .help = "Base64 of 32 bytes each; the first seals, all open. Empty: made once and "
+                 "kept beside the database."},
         seconds("session.lifetime", "7d", "How long a login lasts.", second, 400 * day),
         seconds("session.idle_timeout", "24h",
                 "How long a login lasts without being used; 0: as long as session.lifetime.", 0,
@@ -248,7 +250,7 @@ std::vector<Setting> make_table() {
         text("session.cookie.domain", "",
              "Shares the cookie with every host under this domain. Empty: this host only."),
         choice("session.cookie.same_site", "lax", "When browsers send the cookie across sites.",
-               {"lax",        "strict",                                "none"}
+               {"lax", "strict", "none"}
                ),
         seconds("identity.user_max_age", "1h", "How old the profile may be.", 0, 30 * day),
         seconds("identity.guilds_max_age", "5m",
@@ -279,9 +281,9 @@ std::vector<Setting> make_table() {
                "Bearer token of the internal API; required unless it listens on loopback or a unix "
                "socket."),
         boolean("internal.expose_tokens", "false", "Lets the internal API hand out access tokens."),
-        choice("log.level", "info", "What is logged.", {"debug",        "info",                                  "warn", "error"}
+        choice("log.level", "info", "What is logged.", {"debug", "info", "warn", "error"}
                ),
-        choice("log.format", "text", "How it is logged.", {"text",    "json"                                            }
+        choice("log.format", "text", "How it is logged.", {"text", "json"}
                ),
         boolean("log.access", "true", "One line for each request."),
     };
