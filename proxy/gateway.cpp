@@ -100,7 +100,9 @@ Awaitable<void> answer_request(Exchange& exchange) {
             break;
         case Verdict::anonymous: break;
     }
-    co_await forward(exchange, *match.route, verdict == Verdict::allow ? live : nullptr);
+    // Named first: GCC 12 destroys a conditional's temporary twice inside co_await.
+    auto named = verdict == Verdict::allow ? live : LiveSessionPtr();
+    co_await forward(exchange, *match.route, std::move(named));
 }
 
 }  // namespace cordgate::proxy
