@@ -155,7 +155,7 @@ ClientInfo TrustedProxies::resolve(const std::optional<IpAddress>& peer,
                                    const http::RequestHead& head, bool public_secure) const {
     ClientInfo client;
     client.address = peer ? peer->to_string() : "unix";
-    client.forwarded_for = client.address;
+    client.forwarded_for = peer ? client.address : "unknown";  // RFC 7239, 6.3
     client.host = head.host;
     client.secure = public_secure;
 

@@ -134,6 +134,8 @@ Awaitable<Connection::Next> Connection::serve_one(bool first) {
     record.total =
         std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
     log_access(record);
+    // What nobody read, but is here whole, does not keep the next request away.
+    while (!body.done() && !body.needs_reading() && body.next_buffered()) continue;
     (void)body.next_buffered();  // gives the last piece back to the buffer
     co_return after(exchange);
 }
