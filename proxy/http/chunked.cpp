@@ -33,6 +33,7 @@ std::optional<Line> take_line(std::string_view bytes) {
         if (bytes.size() > max_line) return Line{{}, true};
         return std::nullopt;
     }
+    if (newline > max_line) return Line{{}, true};
     if (newline == 0 || bytes[newline - 1] != '\r') return Line{{}, true};
     return Line{bytes.substr(0, newline - 1)};
 }

@@ -259,7 +259,6 @@ struct HeadParts {
 };
 
 HeadParts split_head(std::string_view bytes) {
-    if (bytes.substr(0, 2) == crlf) bytes.remove_prefix(2);
     const auto end = bytes.find(crlf);
     const auto rest = bytes.substr(end + 2);
     return {bytes.substr(0, end), rest.substr(0, rest.size() - 2)};
@@ -345,13 +344,25 @@ bool is_valid_authority(std::string_view text) {
     return value >= 1 && value <= 65535;
 }
 
+// What a head of `size` bytes, or more, is refused for. Depends on nothing but
+// the bytes before `size`, so that it does not matter how they came.
+std::optional<Refusal> HeadScanner::check_size(std::size_t size, const HeadLimits& limits) const {
+    // Method, version, spaces and an empty line in front.
+    const auto start_line = limits.target_bytes + 64;
+    if (!first_line_seen_ && size > start_line && start_line < limits.header_bytes) {
+        return refuse("target too long", 414);
+    }
+    if (size > limits.header_bytes) return refuse("header too large", 431);
+    return std::nullopt;
+}
+
 ParseResult HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) {
     while (scanned_ < bytes.size()) {
         const auto* newline = static_cast<const char*>(
             std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_));
         if (!newline) break;
         const auto at = static_cast<std::size_t>(newline - bytes.data());
-        if (at > limits.header_bytes) return {0, refuse("header too large", 431)};
+        if (auto refusal = check_size(at + 1, limits)) return {0, refusal};
         if (at == line_start_ || bytes[at - 1] != '\r') return {0, refuse("bare line feed")};
         const bool empty = at == line_start_ + 1;
         scanned_ = at + 1;
@@ -361,11 +372,8 @@ ParseResult HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) 
         line_start_ = scanned_;
     }
     scanned_ = bytes.size();
-    if (!first_line_seen_ && bytes.size() > limits.target_bytes + 64) {
-        return {0, refuse("target too long", 414)};
-    }
-    if (bytes.size() > limits.header_bytes) return {0, refuse("header too large", 431)};
-    return {};
+    // At least one byte more has to come.
+    return {0, check_size(bytes.size() + 1, limits)};
 }
 
 std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimits& limits,
@@ -375,6 +383,8 @@ std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimi
     out.minor_version = 1;
     out.expect_continue = false;
 
+    // Some clients send an empty line behind a body (RFC 9112, 2.2).
+    if (bytes.starts_with(crlf)) bytes.remove_prefix(crlf.size());
     const auto parts = split_head(bytes);
     std::string_view authority;
     FramingFields framing;

@@ -93,7 +93,8 @@ class HeadScanner {
 public:
     /// `bytes` is everything from the start of the head, as far as it came.
     /// Sizes count from there. One empty line in front is part of the head
-    /// (RFC 9112, 2.2).
+    /// (RFC 9112, 2.2); parse_response_head refuses it, since before an answer
+    /// it can only be left over from the one before.
     ParseResult scan(std::string_view bytes, const HeadLimits& limits);
     void reset() {
         line_start_ = scanned_ = 0;
@@ -101,6 +102,8 @@ public:
     }
 
 private:
+    std::optional<Refusal> check_size(std::size_t size, const HeadLimits& limits) const;
+
     std::size_t line_start_ = 0;
     std::size_t scanned_ = 0;
     bool first_line_seen_ = false;
