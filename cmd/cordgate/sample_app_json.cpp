@@ -32,7 +32,7 @@ bool is_plain(std::string_view text) {
 
 // The CDN is wherever the avatar is from: "https://cdn.discordapp.com/avatars/...".
 std::string cdn_of(std::string_view avatar_url) {
-    for (const std::string_view folder : {"/avatars/", "/embed/"}) {
+    for (const std::string_view folder : {"/embed/", "/avatars/"}) {
         const auto at = avatar_url.find(folder);
         if (at != avatar_url.npos) return std::string(avatar_url.substr(0, at));
     }
