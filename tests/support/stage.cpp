@@ -1,0 +1,120 @@
+#include "tests/support/stage.hpp"
+
+#include <httplib.h>
+
+#include <stdexcept>
+
+namespace cordgate::test {
+namespace {
+
+sim::Simulator::Options people_of_the_demo() {
+    sim::Simulator::Options options;
+    options.world = sim::demo_world();
+    options.rate_limits = false;
+    return options;
+}
+
+/// Every token that the simulator gave out may not be in a log.
+void note_tokens(const sim::Simulator& discord) {
+    httplib::Client client("127.0.0.1", discord.port());
+    const auto state = client.Get("/sim/control/state");
+    if (!state) return;
+    for (const std::string_view name : {"\"access_token\":\"", "\"refresh_token\":\""}) {
+        for (auto at = state->body.find(name); at != std::string::npos;
+             at = state->body.find(name, at + 1)) {
+            const auto begin = at + name.size();
+            const auto end = state->body.find('"', begin);
+            LogArchive::instance().keep_secret(state->body.substr(begin, end - begin),
+                                               "token of Discord");
+        }
+    }
+}
+
+}  // namespace
+
+Stage::Stage(Script script) : discord(people_of_the_demo()), script_(std::move(script)) {
+    discord.start();
+    discord.add_redirect_uri(home() + "/callback");
+    LogArchive::instance().keep_secret(
+        script_.secret.empty() ? sim::demo::client_secret : script_.secret, "client secret");
+    start_gate();
+}
+
+Stage::~Stage() {
+    note_tokens(discord);
+    gate_.reset();
+    discord.stop();
+}
+
+std::string Stage::home() const {
+    return script_.public_url.empty() ? "http://127.0.0.1:" + port_.text() : script_.public_url;
+}
+
+std::string Stage::yaml(int port) const {
+    const auto more = [](const std::string& text) { return text.empty() ? "" : ", " + text; };
+    const auto& s = script_;
+    const auto secret = s.secret.empty() ? std::string(sim::demo::client_secret) : s.secret;
+    std::string out = "server:\n  {listen: ['127.0.0.1:" + std::to_string(port) +
+                      "'], public_url: '" + home() +
+                      "', workers: 2, limits: {logins_per_minute: 0" + more(s.limits) + "}" +
+                      more(s.server) + "}\n";
+    out += "discord:\n  {client_id: '" + std::string(sim::demo::client_id) + "', client_secret: '" +
+           secret + "', api_url: '" + discord.api_url() + "', authorize_url: '" +
+           discord.authorize_url() + "', cdn_url: '" + discord.cdn_url() + "'}\n";
+    out += "upstreams: [{url: '" + app.url() + "'}]\nrules: " + s.rules + "\n";
+    out += "session: {store: '" + s.store + "'" + more(s.session) + "}\n";
+    out += "internal: {listen: '127.0.0.1:0'}\nlog: {" + s.log + "}\n";
+    const std::pair<const char*, const std::string*> sections[] = {
+        {"paths",    &s.paths   },
+        {"login",    &s.login   },
+        {"logout",   &s.logout  },
+        {"headers",  &s.headers },
+        {"identity", &s.identity},
+    };
+    for (const auto& [name, text] : sections) {
+        if (!text->empty()) out += std::string(name) + ": {" + *text + "}\n";
+    }
+    return out + s.rest;
+}
+
+void Stage::start_gate() {
+    folder.write("cordgate.yaml", yaml(port()));
+    gate_ = std::make_unique<Daemon>(folder.path());
+}
+
+int Stage::stop_gate() {
+    const int code = gate_->stop();
+    gate_.reset();
+    return code;
+}
+
+std::unique_ptr<Daemon> Stage::start_twin(const ReservedPort& port) {
+    folder.write("twin.yaml", yaml(port.number()));
+    return std::make_unique<Daemon>(folder.path(), "twin.yaml");
+}
+
+Browser Stage::browser() {
+    Browser::Site site{port(), {}};
+    if (home().starts_with("https:"))
+        site.fields = {
+            {"X-Forwarded-Proto", "https"}
+        };
+    return Browser(home(), std::move(site));
+}
+
+Browser Stage::browser_of(Snowflake user, const std::string& login) {
+    discord.approve_as(user);
+    auto out = browser();
+    const auto answer = out.visit(login);
+    if (answer.status() != 200) {
+        throw std::runtime_error("the login ended with " + answer.head + answer.body);
+    }
+    return out;
+}
+
+std::string Stage::request(std::string_view start, std::string_view fields) const {
+    return std::string(start) + " HTTP/1.1\r\nHost: " + authority() + "\r\n" + std::string(fields) +
+           "\r\n";
+}
+
+}  // namespace cordgate::test
