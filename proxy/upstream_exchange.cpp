@@ -60,7 +60,7 @@ private:
     Awaitable<void> relay_response();
     Awaitable<void> relay_body(BodyReader& body);
     Awaitable<bool> relay_interim();
-    void render_response(http::Framing framing);
+    void render_response(bool chunked);
     void render_response_fields(bool keep_length);
     Awaitable<void> start_tunnel();
 
@@ -291,7 +291,7 @@ Awaitable<bool> UpstreamExchange::relay_interim() {
 }
 
 /// How the body goes to the client, and the head that says so.
-void UpstreamExchange::render_response(http::Framing framing) {
+void UpstreamExchange::render_response(bool chunked) {
     x_.out.clear();
     x_.out.append("HTTP/1.1 ").append(std::to_string(response_.status)).append(" ");
     x_.out.append(response_.reason).append("\r\n");
@@ -299,7 +299,7 @@ void UpstreamExchange::render_response(http::Framing framing) {
     const bool keep_length = response_.framing == http::Framing::length ||
                              (response_.framing == http::Framing::none && response_.status != 204);
     render_response_fields(keep_length);
-    if (framing == http::Framing::chunked) add_field(x_.out, "Transfer-Encoding", "chunked");
+    if (chunked) add_field(x_.out, "Transfer-Encoding", "chunked");
     if (!x_.keep_alive) {
         add_field(x_.out, "Connection", "close");
     } else if (x_.head.minor_version == 0) {
@@ -355,7 +355,7 @@ Awaitable<void> UpstreamExchange::relay_response() {
     if (!request_sent_ || x_.head.wants_upgrade() || x_.gate.draining) x_.keep_alive = false;
 
     const bool chunked = unknown_length && x_.head.minor_version == 1;
-    render_response(chunked ? http::Framing::chunked : response_.framing);
+    render_response(chunked);
     x_.head_sent = true;
     BodyReader body(connection_->stream, connection_->buffer, response_, ErrorSource::upstream,
                     timeouts_.upstream);
