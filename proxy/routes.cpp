@@ -24,6 +24,16 @@ bool starts_with(const PathReading& path, const PathReading& prefix) {
     return path.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), path.begin());
 }
 
+/// What is left of "//host/path" for a server that reads it as a reference with
+/// an authority (RFC 3986, 4.2), as parsers of whole URLs do.
+PathReading behind_authority(const PathReading& reading) {
+    auto begin = reading.begin();
+    if (begin->empty()) ++begin;
+    if (begin != reading.end()) ++begin;
+    if (begin == reading.end()) return {""};
+    return {begin, reading.end()};
+}
+
 struct OwnName {
     std::string_view name;
     OwnPage page;
@@ -104,9 +114,17 @@ RouteMatch Routes::match(std::string_view host, const Path& path, std::string_vi
     const auto normal = normal_host(host);
     const auto& readings = path.readings();
     const auto first = match_reading(normal, readings.front(), method);
-    for (std::size_t i = 1; i < readings.size(); ++i) {
-        const auto other = match_reading(normal, readings[i], method);
-        if (other.route != first.route) return {std::nullopt, NoRoute::ambiguous};
+    const bool two_slashes = path.raw().starts_with("//");
+    for (const auto& reading : readings) {
+        const auto agrees = [&](const PathReading& other) {
+            return match_reading(normal, other, method).route == first.route;
+        };
+        if (&reading != &readings.front() && !agrees(reading)) {
+            return {std::nullopt, NoRoute::ambiguous};
+        }
+        if (two_slashes && !agrees(behind_authority(reading))) {
+            return {std::nullopt, NoRoute::ambiguous};
+        }
     }
     return first;
 }
