@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -11,23 +12,6 @@ namespace cordgate::proxy {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> v4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-/// One element of X-Forwarded-For: an address, in quotes or brackets, with or
-/// without a port (RFC 7239, 6 describes the same forms).
-std::optional<IpAddress> parse_hop(std::string_view text) {
-    text = trim(text);
-    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
-        text = text.substr(1, text.size() - 2);
-    }
-    if (!text.empty() && text.front() == '[') {
-        return IpAddress::parse(text.substr(1, text.find(']') - 1));
-    }
-    const auto colon = text.find(':');
-    if (colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
-        text = text.substr(0, colon);
-    }
-    return IpAddress::parse(text);
-}
 
 std::string_view last_item(std::string_view& list) {
     const auto comma = list.rfind(',');
@@ -74,6 +58,27 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
     return static_cast<std::uint16_t>(value);
 }
 
+/// One element of X-Forwarded-For: an address, in quotes or brackets, with or
+/// without a port (RFC 7239, 6 describes the same forms).
+std::optional<IpAddress> parse_hop(std::string_view text) {
+    text = trim(text);
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+        text = text.substr(1, text.size() - 2);
+    }
+    std::string_view rest;
+    if (!text.empty() && text.front() == '[') {
+        const auto bracket = text.find(']');
+        if (bracket == std::string_view::npos) return std::nullopt;
+        rest = text.substr(bracket + 1);
+        text = text.substr(1, bracket - 1);
+    } else if (const auto colon = text.find(':'); colon == text.rfind(':')) {
+        rest = text.substr(std::min(colon, text.size()));
+        text = text.substr(0, colon);
+    }
+    if (!rest.empty() && (rest.front() != ':' || !parse_port(rest.substr(1)))) return std::nullopt;
+    return IpAddress::parse(text);
+}
+
 std::optional<std::uint16_t> port_of(std::string_view authority) {
     const auto colon = authority.rfind(':');
     if (colon == std::string_view::npos || authority.back() == ']') return std::nullopt;
@@ -85,6 +90,7 @@ std::optional<std::uint16_t> port_of(std::string_view authority) {
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     char buffer[INET6_ADDRSTRLEN + 1];
     if (text.empty() || text.size() >= sizeof buffer) return std::nullopt;
+    if (text.find('\0') != std::string_view::npos) return std::nullopt;
     std::memcpy(buffer, text.data(), text.size());
     buffer[text.size()] = '\0';
     IpAddress address;
