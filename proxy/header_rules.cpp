@@ -33,13 +33,14 @@ HeaderPolicy::HeaderPolicy(const std::vector<std::string>& managed) {
 }
 
 HeaderPolicy::Drops HeaderPolicy::lookup(std::string_view name) const {
-    char folded[max_name];
-    const auto size = std::min(name.size(), max_name);
+    constexpr std::string_view cgi = "http-";
+    char folded[cgi.size() + max_name];
+    const auto size = std::min(name.size(), sizeof folded);
     for (std::size_t i = 0; i < size; ++i) folded[i] = fold(name[i]);
     const std::string_view text(folded, size);
-    if (const auto drops = lookup_folded(text); drops.request || drops.response) return drops;
+    const auto drops = lookup_folded(text.substr(0, max_name));
+    if (drops.request || drops.response) return drops;
     // CGI's own spelling (RFC 3875, 4.1.18) of any of them.
-    constexpr std::string_view cgi = "http-";
     if (text.starts_with(cgi)) return lookup_folded(text.substr(cgi.size()));
     return {};
 }
@@ -51,10 +52,13 @@ HeaderPolicy::Drops HeaderPolicy::lookup_folded(std::string_view folded) const {
         }
     }
     // A name that was cut cannot equal a shorter one of the table.
+    Drops drops;
     for (const auto& row : by_length_[folded.size()]) {
-        if (row.name == folded) return row.drops;
+        if (row.name != folded) continue;
+        drops.request = drops.request || row.drops.request;
+        drops.response = drops.response || row.drops.response;
     }
-    return {};
+    return drops;
 }
 
 bool HeaderPolicy::may_be_nominated(std::string_view name) {
