@@ -3,6 +3,9 @@
 import express from 'express';
 import { discordUser, manages } from './discord-user.js';
 
+// The id of your server: in Discord, right-click its name and copy it (developer mode).
+const club = process.env.GUILD ?? '197038439483310086';
+
 const app = express();
 app.disable('x-powered-by');
 app.use(discordUser());
@@ -27,7 +30,7 @@ ${{ raw: guilds }}
 
 app.get('/', (req, res) => res.send(page(req.user))); // access: optional in cordgate.yaml
 app.get('/me', (req, res) => res.send(page(req.user))); // the gate lets only those through who are logged in
-app.get('/admin/', manages('197038439483310086'), (req, res) => res.send(html`Yours to manage, ${req.user.display_name}\n`));
+app.get('/admin/', manages(club), (req, res) => res.send(html`Yours to manage, ${req.user.display_name}\n`));
 
 const port = Number(process.env.PORT ?? 3000);
 app.listen(port, '127.0.0.1', () => console.log(`on http://127.0.0.1:${port}`));

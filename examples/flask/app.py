@@ -6,6 +6,9 @@ from flask import Flask, g, render_template_string
 
 from discord_user import load_user, member_of
 
+# The id of your server: in Discord, right-click its name and copy it (developer mode).
+CLUB = os.environ.get("GUILD", "197038439483310086")
+
 app = Flask(__name__)
 app.before_request(load_user)
 
@@ -41,7 +44,7 @@ def me():
 
 
 @app.get("/club")
-@member_of("197038439483310086")
+@member_of(CLUB)
 def club():
     return f"Welcome to the club, {g.user['display_name']}\n"
 

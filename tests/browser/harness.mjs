@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 
 const patience = 15_000;
 
-// `cordgate demo`: simulator, sample application and gate. Its first URL is the one to open.
+// `cordgate demo`: simulator, sample application and gate. It says which URL to open.
 export async function startDemo(programs) {
   const home = await mkdtemp(path.join(tmpdir(), 'cordgate-demo-'));
   const child = spawn(path.resolve(programs, 'cordgate'), ['demo', '--port', '0'], {
@@ -24,8 +24,8 @@ export async function startDemo(programs) {
     const timer = setTimeout(() => failed('printed no URL in time'), patience);
     const read = (chunk) => {
       output += chunk;
-      const found = output.match(/https?:\/\/(?:localhost|127\.0\.0\.1)(?::\d+)?\/?(?=\s)/);
-      if (found) { clearTimeout(timer); resolve(new URL(found[0]).origin); }
+      const found = output.match(/^Open\s+(\S+)[^]*^Discord\s+\S+/m);
+      if (found) { clearTimeout(timer); resolve(new URL(found[1]).origin); }
     };
     child.stdout.on('data', read);
     child.stderr.on('data', (chunk) => { output += chunk; });

@@ -71,7 +71,7 @@ open_example() {
     start "$name-simulator" "$sim/" "$programs/discord-sim" --listen "127.0.0.1:$sim_port" \
         --client-id 1100000000000000001 --client-secret secret-of-the-examples \
         --redirect-uri "http://localhost:$gate_port/callback" --no-rate-limits || return
-    PORT=$app_port start "$name-application" "http://127.0.0.1:$app_port$path" "$@" || return
+    PORT=$app_port GUILD=$garden start "$name-application" "http://127.0.0.1:$app_port$path" "$@" || return
     CORDGATE_SERVER_LISTEN=127.0.0.1:$gate_port \
     CORDGATE_SERVER_PUBLIC_URL=http://localhost:$gate_port \
     CORDGATE_DISCORD_CLIENT_ID=1100000000000000001 \
