@@ -28,11 +28,15 @@ public:
     }
     void leave() { waiting_.fetch_sub(1); }
     /// Runs `task` without anybody waiting for it; dropped when the pool is full.
+    /// What it throws is dropped too: nobody is left to be told.
     template <class Task>
     void run_detached(Task task) {
         if (!enter()) return;
         asio::post(pool_, [this, task = std::move(task)]() mutable {
-            task();
+            try {
+                task();
+            } catch (...) {
+            }
             leave();
         });
     }
@@ -65,6 +69,8 @@ Awaitable<std::invoke_result_t<Work&>> offload(BlockingPool& blocking, Work work
                 answer.emplace(work());
             } catch (const std::exception& error) {
                 answer.emplace(Error{ErrorKind::internal, ErrorSource::gate, error.what()});
+            } catch (...) {
+                answer.emplace(Error{ErrorKind::internal, ErrorSource::gate, "unknown exception"});
             }
             blocking.leave();
             asio::post(resume_on, std::move(handler));

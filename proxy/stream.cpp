@@ -82,6 +82,11 @@ Awaitable<Result<void>> Stream::write(std::span<const std::string_view> parts) {
     std::size_t count = 0;
     for (const auto part : parts) {
         if (part.empty()) continue;
+        if (count == vectors.size()) {
+            const auto sent = co_await write_plain(std::span(vectors.data(), count));
+            if (!sent) co_return sent.error();
+            count = 0;
+        }
         vectors[count++] = {const_cast<char*>(part.data()), part.size()};
     }
     co_return co_await write_plain(std::span(vectors.data(), count));
