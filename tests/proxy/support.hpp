@@ -1,11 +1,13 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <cerrno>
 #include <exception>
 #include <optional>
 #include <ostream>
@@ -115,63 +117,124 @@ struct OwnedRequest {
 
 // --- streams -----------------------------------------------------------------
 
-/// Drives `work` to its end and returns what it returned.
+/// What a coroutine returned, or nothing yet.
 template <class T>
-T run(asio::io_context& io, Awaitable<T> work) {
-    std::optional<T> result;
+struct Pending {
+    std::optional<T> value;
     std::exception_ptr thrown;
-    asio::co_spawn(io, std::move(work), [&](std::exception_ptr failed, T value) {
-        thrown = failed;
-        if (!failed) result.emplace(std::move(value));
-    });
-    io.restart();
-    while (!result && !thrown && io.run_one_for(10s) > 0) {
-    }
-    if (thrown) std::rethrow_exception(thrown);
-    REQUIRE_MESSAGE(result.has_value(), "the coroutine never ended");
-    return std::move(*result);
+};
+
+template <class T>
+Awaitable<void> keep(Awaitable<T> work, Pending<T>& pending) {
+    pending.value.emplace(co_await std::move(work));
 }
 
-/// The far end of a socket pair, used directly: what it does has happened when
-/// the call returns.
+/// Starts `work` and lets it come to where it waits. `pending` must outlive it.
+template <class T>
+void start(asio::io_context& io, Awaitable<T> work, Pending<T>& pending) {
+    asio::co_spawn(io, keep(std::move(work), pending),
+                   [&pending](std::exception_ptr thrown) { pending.thrown = thrown; });
+    io.restart();
+    io.poll();
+}
+
+/// Lets it come to its end, and returns what it returned.
+template <class T>
+T finish(asio::io_context& io, Pending<T>& pending) {
+    io.restart();
+    while (!pending.value && !pending.thrown && io.run_one_for(10s) > 0) {
+    }
+    if (pending.thrown) std::rethrow_exception(pending.thrown);
+    REQUIRE_MESSAGE(pending.value.has_value(), "the coroutine never ended");
+    return std::move(*pending.value);
+}
+
+template <class T>
+T run(asio::io_context& io, Awaitable<T> work) {
+    Pending<T> pending;
+    start(io, std::move(work), pending);
+    return finish(io, pending);
+}
+
+/// The far end of a TCP connection, used directly: what it does has happened
+/// when the call returns.
 class Peer {
 public:
-    explicit Peer(int handle) : handle_(handle) {}
+    explicit Peer(int handle) : handle_(handle) {
+        const timeval patience{10, 0};
+        ::setsockopt(handle_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    }
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
     ~Peer() { close(); }
 
     void send(std::string_view bytes) const {
+        if (bytes.empty()) return;
         REQUIRE(::send(handle_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
                 static_cast<ssize_t>(bytes.size()));
     }
-    /// What has arrived by now.
-    std::string received() const {
-        std::string all;
-        char buffer[4096];
-        for (;;) {
-            const auto size = ::recv(handle_, buffer, sizeof buffer, MSG_DONTWAIT);
-            if (size <= 0) return all;
-            all.append(buffer, static_cast<std::size_t>(size));
+    /// Exactly so many bytes, or fewer at the end of the stream.
+    std::string receive(std::size_t size) const {
+        std::string all(size, '\0');
+        std::size_t got = 0;
+        while (got < size) {
+            const auto more = ::recv(handle_, all.data() + got, size - got, 0);
+            if (more <= 0) break;
+            got += static_cast<std::size_t>(more);
         }
+        all.resize(got);
+        return all;
+    }
+    /// How the stream ends after what was received: 0, or an errno.
+    int ending() const {
+        char byte = 0;
+        const auto size = ::recv(handle_, &byte, 1, 0);
+        return size < 0 ? errno : size == 0 ? 0 : -1;
     }
     /// An orderly end: the other side reads 0 bytes.
     void finish() const { ::shutdown(handle_, SHUT_WR); }
+    /// The other side's next operation fails.
+    void reset() {
+        const linger none{1, 0};
+        ::setsockopt(handle_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        close();
+    }
     void close() {
         if (handle_ >= 0) ::close(handle_);
         handle_ = -1;
     }
-    /// A reset: the other side's next read fails. On a unix socket that is what
-    /// closing with unread data does.
-    void reset() { close(); }
 
 private:
     int handle_;
 };
 
+struct TcpHandles {
+    int near, far;
+};
+
+/// Two ends of a connection on loopback, by way of a port that the kernel chose.
+inline TcpHandles connect_tcp() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(listener, any, size) == 0);
+    REQUIRE(::listen(listener, 1) == 0);
+    REQUIRE(::getsockname(listener, any, &size) == 0);
+    const int far = ::socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(::connect(far, any, size) == 0);
+    const int near = ::accept(listener, nullptr, nullptr);
+    REQUIRE(near >= 0);
+    ::close(listener);
+    return {near, far};
+}
+
 /// An event loop with a Stream on it, and the stream's peer.
 struct Pair {
-    explicit Pair(ErrorSource source = ErrorSource::client) : Pair(source, make_handles()) {}
+    explicit Pair(ErrorSource source = ErrorSource::client) : Pair(source, connect_tcp()) {}
+    ~Pair() { deadlines.stop(); }
 
     asio::io_context io;
     Deadlines deadlines;
@@ -179,19 +242,13 @@ struct Pair {
     Stream stream;
 
 private:
-    struct Handles {
-        int near, far;
-    };
-    static Handles make_handles() {
-        int pair[2];
-        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-        return {pair[0], pair[1]};
-    }
-    Pair(ErrorSource source, Handles handles)
+    Pair(ErrorSource source, TcpHandles handles)
         : deadlines(io.get_executor()),
           peer(handles.far),
-          stream(Socket(io, asio::generic::stream_protocol(AF_UNIX, 0), handles.near), deadlines,
-                 source) {}
+          stream(Socket(io, asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), handles.near),
+                 deadlines, source) {
+        deadlines.start();
+    }
 };
 
 }  // namespace cordgate::proxy::test
