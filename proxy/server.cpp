@@ -73,6 +73,13 @@ void raise_descriptor_limit() {
     }
 }
 
+/// Lets its owner end what still waits in it while all else is there.
+class Loop : public asio::io_context {
+public:
+    using asio::execution_context::shutdown;
+    using asio::io_context::io_context;
+};
+
 /// One event loop on one thread, with its own listeners and upstream pool.
 class Worker {
 public:
@@ -83,6 +90,11 @@ public:
           deadlines_(io_.get_executor()),
           upstreams_(io_.get_executor(), deadlines_, gate.store_calls, gate.settings.upstreams,
                      gate.upstream_tls, gate.settings.server.timeouts.connect) {}
+
+    /// Coroutines that were cut short end here: they refer to every other member.
+    ~Worker() { io_.shutdown(); }
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
 
     void add(ListeningSocket socket);
     void start() {
@@ -110,7 +122,7 @@ private:
     Gate& gate_;
     ClientCounts& clients_;
     asio::ssl::context* tls_;
-    asio::io_context io_{1};
+    Loop io_{1};
     Deadlines deadlines_;
     UpstreamPool upstreams_;
     std::list<Connection> connections_;
@@ -128,7 +140,8 @@ void Worker::listen(ListeningSocket socket, const Protocol& protocol) {
         } else {
             return unix_;
         }
-    }();
+    }
+    ();
     auto& acceptor = acceptors.emplace_back(io_.get_executor());
     acceptor.assign(protocol, socket.release());
     asio::co_spawn(io_, accept_loop(acceptor), asio::detached);
@@ -250,7 +263,9 @@ struct Server::Impl {
 
 Server::Server(const Parts& parts) : impl_(std::make_unique<Impl>(parts)) {}
 
-Server::~Server() { stop(); }
+Server::~Server() {
+    stop();
+}
 
 void Server::start() {
     raise_descriptor_limit();
@@ -265,7 +280,8 @@ void Server::start() {
         ListeningSocket socket(endpoint);
         impl_->addresses.push_back(socket.endpoint().to_string());
         if (socket.is_unix()) impl_->unix_paths.push_back(endpoint.unix_path);
-        for (auto worker = std::next(impl_->workers.begin()); worker != impl_->workers.end(); ++worker) {
+        for (auto worker = std::next(impl_->workers.begin()); worker != impl_->workers.end();
+             ++worker) {
             worker->add(socket.for_another_worker());
         }
         impl_->workers.front().add(std::move(socket));
@@ -275,15 +291,21 @@ void Server::start() {
     impl_->running = true;
 }
 
-std::vector<std::string> Server::addresses() const { return impl_->addresses; }
-std::string Server::internal_address() const { return impl_->internal.address(); }
+std::vector<std::string> Server::addresses() const {
+    return impl_->addresses;
+}
+std::string Server::internal_address() const {
+    return impl_->internal.address();
+}
 
 void Server::drain() {
     impl_->gate.draining = true;
     for (auto& worker : impl_->workers) worker.drain();
 }
 
-bool Server::drained() const { return impl_->gate.draining && impl_->gate.connections == 0; }
+bool Server::drained() const {
+    return impl_->gate.draining && impl_->gate.connections == 0;
+}
 
 void Server::stop() {
     if (!impl_->running) return;
