@@ -30,13 +30,15 @@ Awaitable<void> refuse(Exchange& exchange, int status, std::string_view why) {
 /// browsers send it along and do not ask (RFC 6455, 10.2; CWE-1385).
 bool is_foreign_upgrade(const Exchange& exchange) {
     if (!exchange.head.wants_upgrade()) return false;
-    const auto origin = exchange.head.value("origin");
-    if (origin.empty()) return false;
-    const auto parsed = Origin::parse(origin);
-    if (!parsed) return true;
-    if (*parsed == exchange.gate.settings.server.public_url) return false;
     const auto scheme = exchange.client.secure ? "https://" : "http://";
-    return Origin::parse(scheme + std::string(exchange.client.host)) != parsed;
+    const auto asked = Origin::parse(scheme + std::string(exchange.client.host));
+    for (const auto& field : exchange.head.fields) {
+        if (!iequals(field.name, "origin")) continue;
+        const auto origin = Origin::parse(field.value);
+        if (!origin) return true;
+        if (*origin != exchange.gate.settings.server.public_url && origin != asked) return true;
+    }
+    return false;
 }
 
 /// OPTIONS that is about us: "*", or as far as this hop (RFC 9110, 7.6.2).
@@ -88,11 +90,13 @@ Awaitable<void> answer_request(Exchange& exchange) {
     exchange.record.verdict = to_string(verdict);
 
     switch (verdict) {
-        case Verdict::login_required: co_return co_await send_reply(exchange, login_required(exchange));
+        case Verdict::login_required:
+            co_return co_await send_reply(exchange, login_required(exchange));
         case Verdict::forbidden:
             co_return co_await send_reply(exchange, denied(exchange, live->session, rule));
         case Verdict::unknown:
-            co_return co_await refuse(exchange, 503, "Discord has not said whether this is allowed");
+            co_return co_await refuse(exchange, 503,
+                                      "Discord has not said whether this is allowed");
         case Verdict::allow:
             if (is_foreign_upgrade(exchange)) {
                 co_return co_await refuse(exchange, 403, "upgrade from another origin");

@@ -46,18 +46,20 @@ Reply method_not_allowed(const Exchange& exchange, std::string_view allowed) {
 
 Reply not_signed_in(const Exchange& exchange) {
     const std::pair<std::string_view, std::string_view> extra[] = {
-        {"reason",    "no_session"                         },
-        {"login_url", exchange.gate.settings.paths.login   },
+        {"reason",    "no_session"                      },
+        {"login_url", exchange.gate.settings.paths.login},
     };
-    auto out = reply::problem(
-        401, problem_json(401, "unauthorized", "Not signed in",
-                          "There is no valid session with this request.", extra));
+    auto out =
+        reply::problem(401, problem_json(401, "unauthorized", "Not signed in",
+                                         "There is no valid session with this request.", extra));
     out.add("WWW-Authenticate", "Cordgate");
     return out;
 }
 
 Reply missing_scope(std::string_view scope) {
-    const std::pair<std::string_view, std::string_view> extra[] = {{"scope", scope}};
+    const std::pair<std::string_view, std::string_view> extra[] = {
+        {"scope", scope}
+    };
     return reply::problem(403, problem_json(403, "missing_scope", "Scope missing",
                                             "The visitor did not grant this scope.", extra));
 }
@@ -65,12 +67,14 @@ Reply missing_scope(std::string_view scope) {
 /// Whether the request comes from a page of this very site; a browser says so in
 /// Origin or Sec-Fetch-Site, and other sites cannot make it say so.
 bool is_same_origin(const Exchange& exchange) {
-    const auto origin = exchange.head.value("origin");
-    if (!origin.empty()) {
-        const auto parsed = Origin::parse(origin);
-        return parsed && *parsed == exchange.gate.settings.server.public_url;
+    bool named = false;
+    for (const auto& field : exchange.head.fields) {
+        if (!iequals(field.name, "origin")) continue;
+        const auto origin = Origin::parse(field.value);
+        if (!origin || *origin != exchange.gate.settings.server.public_url) return false;
+        named = true;
     }
-    return iequals(exchange.head.value("sec-fetch-site"), "same-origin");
+    return named || iequals(exchange.head.value("sec-fetch-site"), "same-origin");
 }
 
 std::optional<Reply> limit_logins(const Exchange& exchange) {
@@ -106,17 +110,15 @@ Awaitable<Reply> login(Exchange& exchange) {
 
     auto browser = SessionToken::parse(first_cookie(exchange.head, gate.login_cookie));
     if (!browser) browser = SessionToken::make();
-    const auto begun = co_await offload(gate.store_calls, [&] {
-        return gate.login.begin(request, browser->secret().reveal());
-    });
+    const auto begun = co_await offload(
+        gate.store_calls, [&] { return gate.login.begin(request, browser->secret().reveal()); });
     if (!begun) {
         exchange.record.error = describe_error(begun.error());
         co_return reply::from_error(exchange.page_context(), begun.error());
     }
     auto out = reply::redirect(302, begun->location);
-    out.add("Set-Cookie",
-            set_cookie(login_cookie_attributes(gate, gate.login_cookie),
-                       browser->secret().reveal(), PendingLogin::lifetime));
+    out.add("Set-Cookie", set_cookie(login_cookie_attributes(gate, gate.login_cookie),
+                                     browser->secret().reveal(), PendingLogin::lifetime));
     co_return out;
 }
 
@@ -133,7 +135,9 @@ Reply login_failed(const Exchange& exchange, const FinishedLogin& finished) {
     if (context.accepts_html) {
         out = reply::page(status, login_failed_page(context, failure, Href::own(try_again)));
     } else {
-        const std::pair<std::string_view, std::string_view> extra[] = {{"login_url", try_again}};
+        const std::pair<std::string_view, std::string_view> extra[] = {
+            {"login_url", try_again}
+        };
         const auto& text = describe_status(status);
         out = reply::problem(status, problem_json(status, to_string(failure), text.title,
                                                   "The login did not finish.", extra));
@@ -167,7 +171,8 @@ Awaitable<void> end_previous(Exchange& exchange) {
     for (const auto& digest : session_digests(gate, exchange.head)) {
         const auto ended =
             co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
-        if (!ended) log_warn("login", "previous session not ended: " + describe_error(ended.error()));
+        if (!ended)
+            log_warn("login", "previous session not ended: " + describe_error(ended.error()));
         gate.cache.erase(digest);
     }
 }
@@ -187,8 +192,8 @@ Awaitable<Reply> callback(Exchange& exchange) {
     if (!answered) co_return reply::from_error(exchange.page_context(), answered.error());
     auto& finished = *answered;
     if (finished.failure) {
-        exchange.record.error = std::string(to_string(*finished.failure)) + ": " +
-                                describe_error(finished.error);
+        exchange.record.error =
+            std::string(to_string(*finished.failure)) + ": " + describe_error(finished.error);
         if (*finished.failure == LoginFailure::invalid_state) {
             const auto query = parse_query(exchange.head);
             const auto session = co_await find_session(exchange);
@@ -204,14 +209,13 @@ Awaitable<Reply> callback(Exchange& exchange) {
 
     co_await end_previous(exchange);
     exchange.record.user_id = finished.session->identity.user.id.to_string();
-    log_info("login", "user_id=" + exchange.record.user_id +
-                          " session=" + finished.session->handle +
-                          " client=" + exchange.client.address);
+    log_info("login", "user_id=" + exchange.record.user_id + " session=" +
+                          finished.session->handle + " client=" + exchange.client.address);
     gate.cache.put(make_live(gate, std::move(*finished.session), finished.token->digest()));
     auto out = reply::redirect(302, finished.return_to.str());
-    out.add("Set-Cookie", set_cookie(cookie_attributes(gate, gate.session_cookie),
-                                     finished.token->secret().reveal(),
-                                     gate.settings.session.lifetime));
+    out.add("Set-Cookie",
+            set_cookie(cookie_attributes(gate, gate.session_cookie),
+                       finished.token->secret().reveal(), gate.settings.session.lifetime));
     if (!first_cookie(exchange.head, gate.logged_out_cookie).empty()) {
         out.add("Set-Cookie", clear_cookie(login_cookie_attributes(gate, gate.logged_out_cookie)));
     }
@@ -223,7 +227,8 @@ Awaitable<Reply> callback(Exchange& exchange) {
 ReturnPath return_path(const Exchange& exchange) {
     const auto query = parse_query(exchange.head);
     const auto rd = query ? query->get("rd") : std::nullopt;
-    const auto path = ReturnPath::parse(rd.value_or("/"), exchange.gate.login.settings().return_policy);
+    const auto path =
+        ReturnPath::parse(rd.value_or("/"), exchange.gate.login.settings().return_policy);
     return path.value_or(ReturnPath::root());
 }
 
