@@ -47,7 +47,7 @@ constexpr const char* methods_and_paths[] = {"/public/x", "/feed", "/private"};
 
 TEST_CASE("a client cannot say who it is, however it spells it") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string fields;
         int status;  ///< 200: forwarded without; 400: refused
     };
@@ -132,7 +132,7 @@ TEST_CASE("a client cannot say who it is, however it spells it") {
 
 TEST_CASE("B15 B16 forged identity is removed on every way into the application") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string bytes;
         std::string method = "GET";
     };
@@ -214,7 +214,7 @@ TEST_CASE("the head that reaches the application is this one, byte for byte") {
 
 TEST_CASE("hop-by-hop fields end here, and Connection cannot take what others rely on") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string fields;
         std::string kept;     ///< a line that must arrive
         std::string removed;  ///< a name that must not
@@ -254,7 +254,7 @@ TEST_CASE("hop-by-hop fields end here, and Connection cannot take what others re
 
 TEST_CASE("B24 B26 from a peer that is not trusted no forwarded field is believed") {
     struct Case {
-        const char* name;
+        std::string name;
         const char* field;
     };
     const Case cases[] = {
@@ -298,7 +298,7 @@ TEST_CASE("B24 B26 from a peer that is not trusted no forwarded field is believe
 
 TEST_CASE("B25 B27 from a trusted proxy the chain is read from its near end") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string fields;
         std::string forwarded_for, proto, host, port;
         std::string logged;  ///< client address in the log
@@ -368,7 +368,7 @@ TEST_CASE("B25 B27 from a trusted proxy the chain is read from its near end") {
 
 TEST_CASE("our cookies stay here, and the others pass byte for byte") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string cookie;  ///< whole lines
         std::string forwarded;
     };
@@ -404,7 +404,7 @@ TEST_CASE("our cookies stay here, and the others pass byte for byte") {
 
 TEST_CASE("only the exact session cookie is a session") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string cookie;
     };
     Stage stage;
@@ -459,7 +459,7 @@ TEST_CASE("only the exact session cookie is a session") {
 
 TEST_CASE("what the application answers passes, but for what is ours") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string fields;
         std::vector<std::string> cookies;
         std::string removed;

@@ -119,7 +119,7 @@ TEST_CASE("D1 on https the session cookie is __Host- and Secure") {
 
 TEST_CASE("a login gives every visitor an identity, whatever their account looks like") {
     struct Case {
-        const char* name;
+        std::string name;
         Snowflake user;
         Fields headers;  ///< "" : absent
     };
@@ -306,7 +306,7 @@ TEST_CASE("F4 two tabs may finish in any order, each at its own page") {
 
 TEST_CASE("a callback that does not belong is refused before the code is spent") {
     struct Case {
-        const char* name;
+        std::string name;
         /// Makes the address out of a good one.
         std::string (*change)(std::string good);
         int status;
@@ -439,9 +439,9 @@ TEST_CASE("F9 a code that was used for one state is worth nothing with another")
 
 TEST_CASE("F26 a login that Discord answers only in part makes no session") {
     struct Case {
-        const char* name;
-        const char* route;
-        const char* fault;
+        std::string name;
+        std::string route;
+        std::string fault;
         int status;
         const char* code;
     };
@@ -647,7 +647,7 @@ TEST_CASE("F40 F41 a login survives a restart, and may finish at another replica
 
 TEST_CASE("E12 E13 without a session navigations are redirected, everything else is told 401") {
     struct Case {
-        const char* name;
+        std::string name;
         std::string method;
         Fields fields;
         int status;
@@ -718,7 +718,7 @@ TEST_CASE("a logout ends the session for good") {
     CHECK(question.field("Cache-Control") == "no-store");  // G20
 
     struct Case {
-        const char* name;
+        std::string name;
         Fields fields;
     };
     const Case foreign[] = {

@@ -19,7 +19,7 @@ enum class Outcome {
 };
 
 struct Case {
-    const char* name;
+    std::string name;
     std::string target;
     Outcome outcome;
 };
@@ -157,7 +157,7 @@ TEST_CASE("a signed-in visitor's odd paths arrive unchanged, or are refused") {
     auto pip = stage.browser_of(demo::pip);
     const auto cookie = "Cookie: cordgate=" + pip.cookie("cordgate") + "\r\n";
     struct Row {
-        const char* name;
+        std::string name;
         std::string target;
         int status;
     };
@@ -196,7 +196,7 @@ TEST_CASE("C24 a rule's methods decide, and no override field does") {
     Stage stage({.rules = "[{path: /api/**, methods: [GET], access: public}, {path: /**, access: "
                           "login}]"});
     struct Row {
-        const char* name;
+        std::string name;
         std::string method;
         bool open;
     };
@@ -238,7 +238,7 @@ TEST_CASE("hosts choose among the applications that are configured, and nothing 
     Daemon gate(stage.folder.path(), "hosts.yaml");
 
     struct Row {
-        const char* name;
+        std::string name;
         std::string start, host;
         int status;
         int reached;  ///< 1: the app, 2: the wiki

@@ -61,7 +61,8 @@ std::string Stage::yaml(int port) const {
     out += "discord:\n  {client_id: '" + std::string(sim::demo::client_id) + "', client_secret: '" +
            secret + "', api_url: '" + discord.api_url() + "', authorize_url: '" +
            discord.authorize_url() + "', cdn_url: '" + discord.cdn_url() + "'}\n";
-    out += "upstreams: [{url: '" + app.url() + "'}]\nrules: " + s.rules + "\n";
+    out += "upstreams: " + (s.upstreams.empty() ? "[{url: '" + app.url() + "'}]" : s.upstreams);
+    out += "\nrules: " + s.rules + "\n";
     out += "session: {store: '" + s.store + "'" + more(s.session) + "}\n";
     out += "internal: {listen: '127.0.0.1:0'}\nlog: {" + s.log + "}\n";
     const std::pair<const char*, const std::string*> sections[] = {

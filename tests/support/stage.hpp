@@ -27,7 +27,8 @@ struct Script {
     std::string headers = {};
     std::string identity = {};
     std::string store = "sqlite:sessions.db";
-    std::string secret = {};  ///< empty: the right one
+    std::string secret = {};     ///< empty: the right one
+    std::string upstreams = {};  ///< empty: the application
     std::string log = "level: debug";
     std::string rest = {};  ///< further sections
 };

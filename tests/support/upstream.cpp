@@ -46,7 +46,10 @@ void Upstream::accept_all() {
         }
         ++accepted_;
         auto& visit = visits_.emplace_back(Wire::adopt(fd));
-        visit.thread = std::thread([this, &visit] { serve(visit.wire); });
+        visit.thread = std::thread([this, &visit] {
+            serve(visit.wire);
+            visit.wire.shut_down();
+        });
     }
 }
 

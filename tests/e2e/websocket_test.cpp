@@ -1,0 +1,180 @@
+#include <doctest/doctest.h>
+
+#include "tests/support/stage.hpp"
+
+// WebSocket through the gate: who may open one, and what passes.
+
+using namespace cordgate;
+using namespace cordgate::test;
+namespace demo = cordgate::sim::demo;
+
+namespace {
+
+const std::string handshake =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\n"
+    "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+
+/// A masked frame with `payload`, as browsers send it (RFC 6455, 5.2).
+std::string frame(std::string_view payload, char opcode = '\x01') {
+    std::string out{static_cast<char>('\x80' | opcode)};
+    if (payload.size() < 126) {
+        out += static_cast<char>(0x80 | payload.size());
+    } else if (payload.size() < 65536) {
+        out += static_cast<char>(0x80 | 126);
+        out += static_cast<char>(payload.size() >> 8);
+        out += static_cast<char>(payload.size() & 0xff);
+    } else {
+        out += static_cast<char>(0x80 | 127);
+        for (int shift = 56; shift >= 0; shift -= 8) {
+            out += static_cast<char>((payload.size() >> shift) & 0xff);
+        }
+    }
+    const char mask[] = {'\x37', '\xfa', '\x21', '\x3d'};
+    out.append(mask, 4);
+    for (std::size_t i = 0; i < payload.size(); ++i) {
+        out += static_cast<char>(payload[i] ^ mask[i % 4]);
+    }
+    return out;
+}
+
+std::string cookie_line(const Browser& browser) {
+    return "Cookie: cordgate=" + browser.cookie("cordgate") + "\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("H1 H4 H9 a signed-in visitor's socket carries every byte, and who it is") {
+    Stage stage;
+    stage.app.echoes("/socket");
+    auto fern = stage.browser_of(demo::fern);
+    Wire wire(stage.port());
+    // H8: the first frame right behind the handshake.
+    wire.send(stage.request("GET /socket", cookie_line(fern) + handshake + "Origin: " +
+                                               stage.home() + "\r\nX-Discord-User-Id: 1\r\n") +
+              frame("first"));
+    const auto answer = wire.read_response();
+    REQUIRE(answer.status() == 101);
+    CHECK(answer.field("Sec-WebSocket-Accept") == "as-it-came");
+    CHECK(answer.field("Upgrade") == "websocket");
+    CHECK(answer.field("Connection") == "Upgrade");
+    const auto seen = stage.app.last();
+    CHECK(seen.all("X-Discord-User-Id") == std::vector<std::string>{demo::fern.to_string()});
+    CHECK(seen.field("Sec-WebSocket-Protocol") == "chat");
+    CHECK(seen.field("Sec-WebSocket-Extensions") == "permessage-deflate");
+    CHECK(seen.field("Sec-WebSocket-Key") == "dGhlIHNhbXBsZSBub25jZQ==");
+    CHECK(seen.field("Connection") == "Upgrade");
+
+    CHECK(wire.read_bytes(frame("first").size()) == frame("first"));
+    for (const std::size_t size : {0, 125, 126, 65535, 65536, 500000}) {
+        CAPTURE(size);
+        const auto sent = frame(std::string(size, 'x'), '\x02');
+        wire.send(sent);
+        CHECK(wire.read_bytes(sent.size()) == sent);
+    }
+    const auto ping = frame("are you there", '\x09');
+    wire.send(ping);
+    CHECK(wire.read_bytes(ping.size()) == ping);  // H12
+    wire.finish_sending();
+    CHECK(wire.is_closed());  // H14
+}
+
+TEST_CASE("who may open a socket") {
+    struct Case {
+        std::string name;
+        std::string path;
+        bool signed_in;
+        std::string origin;  ///< a whole line
+        int status;
+    };
+    Stage stage;
+    stage.app.echoes("/socket").echoes("/public/socket");
+    auto fern = stage.browser_of(demo::fern);
+    const auto port = std::to_string(stage.port());
+    const Case cases[] = {
+        {"H2 nobody without a session",    "/socket",        false, "",                                           401},
+        {"H2 not even from our own pages", "/socket",        false, "Origin: " + stage.home() + "\r\n",
+         401                                                                                                         },
+        {"our own pages",                  "/socket",        true,  "Origin: " + stage.home() + "\r\n",           101},
+        {"programs, which name no origin", "/socket",        true,  "",                                           101},
+        {"H3 CWE-1385 another site",       "/socket",        true,  "Origin: https://evil.example\r\n",           403},
+        {"H3 an opaque origin",            "/socket",        true,  "Origin: null\r\n",                           403},
+        {"H3 another port",                "/socket",        true,  "Origin: http://127.0.0.1:1\r\n",             403},
+        {"H3 another scheme",              "/socket",        true,  "Origin: https://127.0.0.1:" + port + "\r\n", 403},
+        {"H3 a name that begins alike",    "/socket",        true,
+         "Origin: http://127.0.0.1:" + port + ".evil.example\r\n",                                                403},
+        {"H3 nonsense",                    "/socket",        true,  "Origin: ws\r\n",                             403},
+        {"H3 two origins",                 "/socket",        true,
+         "Origin: " + stage.home() + "\r\nOrigin: https://evil.example\r\n",                                      403},
+        {"a public socket is anybody's",   "/public/socket", false, "Origin: https://a.example\r\n",
+         101                                                                                                         },
+        {"who may not in",                 "/staff/socket",  true,  "",                                           403},
+    };
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        stage.app.forget();
+        const auto answer = stage.ask(stage.request(
+            "GET " + c.path, (c.signed_in ? cookie_line(fern) : "") + handshake + c.origin));
+        CHECK(answer.status() == c.status);
+        CHECK(stage.app.count() == (c.status == 101 ? 1 : 0));
+        CHECK_FALSE(answer.has("Location"));
+    }
+}
+
+TEST_CASE("H6 H7 only an agreed 101 makes a tunnel") {
+    struct Case {
+        std::string name;
+        std::string answer;
+        int status;
+    };
+    const Case cases[] = {
+        {"H6 the application refuses",                  response("403 Forbidden", "",                            "no"), 403},
+        {"H6 the application answers 200",                                          response("200 OK",                                                                  "Upgrade: websocket\r\n",                                                                "hm"), 200},
+        {"H6 the application asks for another version",
+         response("426 Upgrade Required","Sec-WebSocket-Version: 12\r\n",""), 426},
+        {"H7 another protocol than was asked for",
+         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",                                         502                                                                },
+        {"H7 no protocol at all",                                          "HTTP/1.1 101 Switching Protocols\r\n\r\n",                                                                  502                                                       },
+    };
+    Stage stage;
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        stage.app.answers("/public/socket", c.answer);
+        stage.app.forget();
+        Wire wire(stage.port());
+        // What follows would pass a tunnel as it is, and reach the staff's page.
+        wire.send(stage.request("GET /public/socket", handshake));
+        CHECK(wire.read_response().status() == c.status);
+        wire.send(stage.request("GET /staff/secret"));
+        const auto second = wire.read_response();
+        CHECK((second.status() == 401 || second.status() == 0));
+        CHECK(stage.app.count() == 1);
+    }
+}
+
+TEST_CASE("H5 what is no handshake opens nothing") {
+    struct Case {
+        std::string name;
+        std::string start;
+        std::string fields;
+    };
+    Stage stage;
+    stage.app.echoes("/public/socket");
+    const Case cases[] = {
+        {"HTTP/1.0",            "GET /public/socket HTTP/1.0", handshake               },
+        {"no Connection",       "GET /public/socket HTTP/1.1", "Upgrade: websocket\r\n"},
+        {"A11 h2c",             "GET /public/socket HTTP/1.1",
+         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+         "AAMAAABkAARAAAAAAAIAAAAA\r\n"                                                },
+        {"a list of protocols", "GET /public/socket HTTP/1.1",
+         "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"                          },
+    };
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        const auto answer =
+            stage.ask(c.start + "\r\nHost: " + stage.authority() + "\r\n" + c.fields + "\r\n");
+        CHECK(answer.status() == 200);
+        CHECK_FALSE(stage.app.last().has("Upgrade"));
+        CHECK_FALSE(stage.app.last().has("HTTP2-Settings"));
+    }
+}
