@@ -22,7 +22,7 @@ std::optional<std::chrono::seconds> LoginLimiter::take(const std::string& client
                                                        Clock::time_point now) {
     if (per_minute_ == 0) return std::nullopt;
     const std::lock_guard lock(mutex_);
-    if (buckets_.size() >= max_clients_) forget_idle(now);
+    if (buckets_.size() >= max_clients_ && !buckets_.contains(client)) forget_idle(now);
     auto [entry, is_new] =
         buckets_.try_emplace(client, Bucket{static_cast<double>(per_minute_), now});
     auto& bucket = entry->second;

@@ -45,7 +45,8 @@ bool names_html(std::string_view item) {
     const auto parameters = lowercase(item.substr(semicolon));
     const auto q = parameters.find("q=");
     if (q == std::string::npos) return true;
-    return parameters.find_first_of("123456789", q) != std::string::npos;
+    const auto weight = parameters.substr(q, parameters.find(';', q) - q);
+    return weight.find_first_of("123456789") != std::string::npos;
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ void SessionCache::put(LiveSessionPtr session) {
     if (shard.erased.contains(session->digest)) return;
     if (const auto found = shard.by_digest.find(session->digest); found != shard.by_digest.end()) {
         *found->second = std::move(session);
+        shard.by_use.splice(shard.by_use.begin(), shard.by_use, found->second);
         return;
     }
     shard.by_use.push_front(std::move(session));
@@ -44,7 +45,7 @@ void SessionCache::erase(const std::string& digest) {
     const auto now = SteadyClock::now();
     std::erase_if(shard.erased,
                   [&](const auto& entry) { return now - entry.second > tombstone_life; });
-    shard.erased.emplace(digest, now);
+    shard.erased.insert_or_assign(digest, now);
     const auto found = shard.by_digest.find(digest);
     if (found == shard.by_digest.end()) return;
     shard.by_use.erase(found->second);
