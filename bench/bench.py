@@ -91,7 +91,7 @@ class Bench:
 
     def nginx(self, name, port, body):
         conf = self.write(f"{name}.conf", f"""
-worker_processes 1; daemon off; pid {self.folder}/{name}.pid; error_log {self.folder}/{name}.err;
+user root; worker_processes 1; daemon off; pid {self.folder}/{name}.pid; error_log {self.folder}/{name}.err;
 events {{ worker_connections 8192; }}
 http {{
   access_log off; keepalive_requests 100000000;
