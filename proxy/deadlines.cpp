@@ -34,10 +34,13 @@ void Deadlines::schedule() {
 void Deadlines::sweep() {
     now_ = SteadyClock::now();
     for (auto* item = first_; item; item = cursor_) {
-        cursor_ = item->next_;  // on_expiry may destroy any of them
-        if (item->expiry_ > now_) continue;
-        item->expires_never();
-        item->on_expiry();
+        cursor_ = item->next_;  // what is called may destroy any of them
+        if (item->expiry_ <= now_) {
+            item->expires_never();
+            item->on_expiry();
+        } else if (item->ticking_) {
+            item->on_tick();
+        }
     }
     cursor_ = nullptr;
 }

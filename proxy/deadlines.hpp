@@ -23,6 +23,9 @@ public:
 
 protected:
     virtual void on_expiry() = 0;
+    /// Called at every tick while `set_ticking(true)`.
+    virtual void on_tick() {}
+    void set_ticking(bool ticking) { ticking_ = ticking; }
 
 private:
     friend class Deadlines;
@@ -31,6 +34,7 @@ private:
     Deadline* next_ = nullptr;
     Deadline* previous_ = nullptr;
     SteadyClock::time_point expiry_ = SteadyClock::time_point::max();
+    bool ticking_ = false;
 };
 
 /// The deadlines of one worker: one timer that looks at all of them ten times a

@@ -7,6 +7,7 @@
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "proxy/tls.hpp"
 
@@ -33,6 +34,29 @@ void Stream::on_expiry() {
     expired_ = true;
     error_code ignored;
     socket_.cancel(ignored);
+}
+
+void Stream::watch_peer(std::function<void()> gone) {
+    peer_gone_ = std::move(gone);
+    finished_for_ = std::chrono::milliseconds(0);
+    set_ticking(true);
+}
+
+void Stream::unwatch_peer() {
+    set_ticking(false);
+    peer_gone_ = nullptr;
+}
+
+void Stream::on_tick() {
+    char byte = 0;
+    const auto size = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (size > 0) return;  // the next request; what is behind it cannot be seen
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    finished_for_ += Deadlines::tick;
+    if (size == 0 && finished_for_ <= half_close_grace) return;
+    const auto gone = std::exchange(peer_gone_, nullptr);
+    set_ticking(false);
+    if (gone) gone();
 }
 
 Awaitable<Result<void>> Stream::wait(Socket::wait_type what) {

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -64,11 +65,20 @@ public:
     void abort();
     bool is_open() const { return socket_.is_open() && !broken_; }
 
+    /// While nothing is read from the peer: `gone` is called, once, when it has reset
+    /// the connection, or finished sending for longer than `half_close_grace`. Nothing
+    /// else would notice before the next write. A client that closes its sending side
+    /// on purpose keeps that long to get its answer.
+    void watch_peer(std::function<void()> gone);
+    void unwatch_peer();
+    static constexpr std::chrono::seconds half_close_grace{1};
+
     /// Nothing to read and not closed by the peer: fit for another request.
     bool is_quiet();
 
 private:
     void on_expiry() override;
+    void on_tick() override;
     Error failure(std::string_view what, error_code error) const;
     Awaitable<Result<void>> wait(Socket::wait_type what);
     Awaitable<Result<void>> write_plain(std::span<iovec> vectors);
@@ -88,6 +98,8 @@ private:
     Socket socket_;
     std::unique_ptr<TlsStream> tls_;
     ErrorSource source_;
+    std::function<void()> peer_gone_;
+    std::chrono::milliseconds finished_for_{0};
     int waiting_ = 0;
     bool expired_ = false;
     bool broken_ = false;

@@ -77,12 +77,12 @@ private:
     std::string target_;
     const config::Timeouts& timeouts_;
 
-    std::string request_;            ///< rendered head
+    std::string request_;  ///< rendered head
     UpstreamPtr connection_;
     http::ResponseHead response_;
-    std::optional<Error> failure_;   ///< the first that happened
-    bool request_sent_ = false;      ///< all of it, body included
-    bool response_begun_ = false;    ///< any byte came
+    std::optional<Error> failure_;  ///< the first that happened
+    bool request_sent_ = false;     ///< all of it, body included
+    bool response_begun_ = false;   ///< any byte came
     bool response_done_ = false;
     bool reusable_ = false;
 };
@@ -125,7 +125,8 @@ void UpstreamExchange::render_request() {
         const auto host = upstream_.host.find(':') == std::string::npos
                               ? upstream_.host
                               : "[" + upstream_.host + "]";
-        const bool standard_port = upstream_.port == 0 || upstream_.port == (upstream_.tls ? 443 : 80);
+        const bool standard_port =
+            upstream_.port == 0 || upstream_.port == (upstream_.tls ? 443 : 80);
         add_field(request_, "Host",
                   host.empty()    ? "localhost"
                   : standard_port ? host
@@ -150,7 +151,8 @@ void UpstreamExchange::render_request() {
     if (session_) {
         request_ += session_->headers;
         if (session_->login_data_pending.exchange(false)) {
-            add_field(request_, "X-Discord-Login-Data", percent_encode(session_->session.login_data));
+            add_field(request_, "X-Discord-Login-Data",
+                      percent_encode(session_->session.login_data));
         }
     }
     request_ += "\r\n";
@@ -167,8 +169,7 @@ Awaitable<bool> UpstreamExchange::send_head() {
     }
     const std::array<std::string_view, 2> parts{request_, piece};
     connection_->stream.expires_after(timeouts_.upstream);
-    const auto sent =
-        co_await connection_->stream.write(std::span<const std::string_view>(parts));
+    const auto sent = co_await connection_->stream.write(std::span<const std::string_view>(parts));
     if (!sent) {
         fail(sent.error());
         co_return false;
@@ -369,11 +370,12 @@ Awaitable<void> UpstreamExchange::relay_response() {
     }
     (void)body.next_buffered();  // gives the last piece back to the buffer
     reusable_ = request_sent_ && response_.keep_alive() &&
-                response_.framing != http::Framing::until_close &&
-                connection_->buffer.empty() && !x_.head.wants_upgrade();
+                response_.framing != http::Framing::until_close && connection_->buffer.empty() &&
+                !x_.head.wants_upgrade();
 }
 
 Awaitable<void> UpstreamExchange::start_tunnel() {
+    x_.stream.unwatch_peer();
     x_.out.clear();
     x_.out.append("HTTP/1.1 101 Switching Protocols\r\n");
     render_response_fields(false);
@@ -434,7 +436,14 @@ Awaitable<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr conne
     const bool body_follows = !x_.body.done();
     if (co_await send_head()) {
         if (!body_follows || request_sent_) {
+            // A client that went away would be noticed at the next write only, and
+            // the application would work for nobody until then.
+            x_.stream.watch_peer([this] {
+                fail({ErrorKind::closed, ErrorSource::client, "went away before the answer"});
+                connection_->stream.close();
+            });
             co_await receive();
+            x_.stream.unwatch_peer();
         } else {
             const auto answer = [this]() -> Awaitable<void> {
                 co_await receive();

@@ -42,12 +42,12 @@ std::optional<Line> take_line(std::string_view bytes) {
 /// it is dropped, but a quote must be closed where the line ends.
 bool is_plausible_extension(std::string_view text) {
     bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c < 0x20 && c != '\t') return false;
-        if (c == 0x7f) return false;
-        if (quoted && c == '\\') ++i;
-        if (c == '"') quoted = !quoted;
+    bool escaped = false;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte < 0x20 && c != '\t') || byte == 0x7f) return false;
+        if (!escaped && c == '"') quoted = !quoted;
+        escaped = quoted && !escaped && c == '\\';
     }
     if (quoted) return false;
     const auto name = trim(text.substr(1));
