@@ -621,6 +621,72 @@ TEST_CASE("F38 the same callback twice at once spends the code once") {
     CHECK(stage.discord.count("/oauth2/token") == 1);
 }
 
+TEST_CASE("CVE-2026-33544 logins that finish together each get their own visitor") {
+    Stage stage;
+    const Snowflake users[] = {demo::fern, demo::robin, demo::pip, demo::noor, demo::oldtimer};
+    struct Tab {
+        Browser browser;
+        std::string back;
+        Snowflake user;
+    };
+    std::vector<Tab> tabs;
+    for (int i = 0; i < 40; ++i) {
+        const auto user = users[i % 5];
+        stage.discord.approve_as(user);
+        Tab tab{stage.browser(), "", user};
+        tab.back = callback_of(tab.browser, "/login?rd=/" + user.to_string());
+        tabs.push_back(std::move(tab));
+    }
+    std::vector<std::thread> threads;
+    for (auto& tab : tabs) {
+        threads.emplace_back([&tab] {
+            tab.browser.get(tab.back);
+            tab.browser.get("/" + tab.user.to_string());
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    const auto seen = stage.app.requests();
+    CHECK(seen.size() == 40);
+    std::set<std::string> sessions;
+    for (const auto& request : seen) {
+        CHECK("/" + request.field("X-Discord-User-Id") == request.target());
+        sessions.insert(request.field("X-Discord-Session"));
+    }
+    CHECK(sessions.size() == 40);
+}
+
+TEST_CASE("F22 what was asked for and not granted opens nothing") {
+    Stage stage;
+    stage.discord.change_settings([](sim::Settings& settings) {
+        settings.tokens.drop_scopes = {"guilds", "guilds.members.read"};
+    });
+    auto robin = stage.browser_of(demo::robin, "/login?rd=/plain");
+    CHECK_FALSE(stage.app.last().has("X-Discord-User-Guilds"));
+    CHECK_FALSE(contains(stage.app.last().field("X-Discord-User"), "\"guilds\""));
+    CHECK(stage.app.last().field("X-Discord-User-Scopes") == "identify");
+    stage.app.forget();
+    const auto answer = robin.get("/staff/room");
+    CHECK((answer.status() == 403 || answer.status() == 503));
+    CHECK(stage.app.count() == 0);
+}
+
+TEST_CASE("F32 CVE-2024-39315 no token and no cookie goes to the application or a page") {
+    Stage stage;
+    auto robin = stage.browser_of(demo::robin, "/login?rd=/staff/room");
+    std::string pages;
+    for (const char* path : {"/x", "/logout", "/login?switch=1", "/_cordgate/me",
+                             "/_cordgate/guilds", "/_cordgate/nothing", "/callback"}) {
+        const auto answer = robin.get(path);
+        pages += answer.head + answer.body;
+    }
+    for (const auto& request : stage.app.requests()) pages += request.head;
+    const auto tokens = stage.tokens();
+    CHECK(tokens.size() >= 2);
+    for (const auto& token : tokens) CHECK_FALSE(contains(pages, token));
+    CHECK_FALSE(contains(pages, robin.cookie("cordgate")));
+    CHECK_FALSE(contains(pages, demo::client_secret));
+}
+
 TEST_CASE("F40 F41 a login survives a restart, and may finish at another replica") {
     Stage stage;
     stage.discord.approve_as(demo::fern);

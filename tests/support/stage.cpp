@@ -14,22 +14,6 @@ sim::Simulator::Options people_of_the_demo() {
     return options;
 }
 
-/// Every token that the simulator gave out may not be in a log.
-void note_tokens(const sim::Simulator& discord) {
-    httplib::Client client("127.0.0.1", discord.port());
-    const auto state = client.Get("/sim/control/state");
-    if (!state) return;
-    for (const std::string_view name : {"\"access_token\":\"", "\"refresh_token\":\""}) {
-        for (auto at = state->body.find(name); at != std::string::npos;
-             at = state->body.find(name, at + 1)) {
-            const auto begin = at + name.size();
-            const auto end = state->body.find('"', begin);
-            LogArchive::instance().keep_secret(state->body.substr(begin, end - begin),
-                                               "token of Discord");
-        }
-    }
-}
-
 }  // namespace
 
 Stage::Stage(Script script) : discord(people_of_the_demo()), script_(std::move(script)) {
@@ -41,7 +25,9 @@ Stage::Stage(Script script) : discord(people_of_the_demo()), script_(std::move(s
 }
 
 Stage::~Stage() {
-    note_tokens(discord);
+    for (const auto& token : tokens()) {
+        LogArchive::instance().keep_secret(token, "token of Discord");
+    }
     gate_.reset();
     discord.stop();
 }
@@ -109,6 +95,21 @@ Browser Stage::browser_of(Snowflake user, const std::string& login) {
     const auto answer = out.visit(login);
     if (answer.status() != 200) {
         throw std::runtime_error("the login ended with " + answer.head + answer.body);
+    }
+    return out;
+}
+
+std::vector<std::string> Stage::tokens() const {
+    std::vector<std::string> out;
+    httplib::Client client("127.0.0.1", discord.port());
+    const auto state = client.Get("/sim/control/state");
+    if (!state) return out;
+    for (const std::string_view name : {"\"access_token\":\"", "\"refresh_token\":\""}) {
+        for (auto at = state->body.find(name); at != std::string::npos;
+             at = state->body.find(name, at + 1)) {
+            const auto begin = at + name.size();
+            out.push_back(state->body.substr(begin, state->body.find('"', begin) - begin));
+        }
     }
     return out;
 }

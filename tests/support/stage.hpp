@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cmd/discord-sim/simulator.hpp"
 #include "tests/support/browser.hpp"
@@ -66,6 +67,8 @@ public:
         return test::ask(port(), bytes, method);
     }
     std::string yaml(int port) const;
+    /// Every token that Discord has given out and that still lives.
+    std::vector<std::string> tokens() const;
 
 private:
     Script script_;
