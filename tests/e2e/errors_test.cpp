@@ -203,6 +203,12 @@ TEST_CASE("nothing incomplete looks complete") {
         stage.app.answers("/public/more",
                           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"
                           "Content-Length: 6\r\n\r\nmarker");
+        const auto before = stage.app.connections();
+        for (int i = 0; i < 5; ++i) {
+            CHECK(stage.ask(stage.request("GET /public/more")).body == "ok");
+        }
+        CHECK_MESSAGE(stage.app.connections() - before == 5,
+                      "such a connection serves nobody else");
         for (int i = 0; i < 3; ++i) {
             CHECK(stage.ask(stage.request("GET /public/more")).body == "ok");
             const auto next = stage.ask(stage.request("GET /public/next"));
