@@ -29,6 +29,7 @@ public:
     }
     void commit(std::size_t size) { end_ += size; }
     void append(std::string_view bytes) {
+        if (bytes.empty()) return;  // there may be no memory to copy to
         std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
         commit(bytes.size());
     }
