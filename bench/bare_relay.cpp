@@ -90,7 +90,8 @@ int main(int argc, char** argv) {
                 if (client < 0 || upstream < 0) continue;
                 const int on = 1;
                 ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-                auto& a = *halves.emplace_back(std::make_unique<Half>(Half{client, nullptr, false}));
+                auto& a =
+                    *halves.emplace_back(std::make_unique<Half>(Half{client, nullptr, false}));
                 auto& b = *halves.emplace_back(std::make_unique<Half>(Half{upstream, &a, false}));
                 a.other = &b;
                 watch(poll, a);
@@ -104,9 +105,8 @@ int main(int argc, char** argv) {
                 continue;
             }
             for (ssize_t sent = 0; sent < size;) {
-                const auto now =
-                    ::send(half.other->fd, buffer.data() + sent, static_cast<std::size_t>(size - sent),
-                           MSG_NOSIGNAL);
+                const auto now = ::send(half.other->fd, buffer.data() + sent,
+                                        static_cast<std::size_t>(size - sent), MSG_NOSIGNAL);
                 if (now <= 0) break;
                 sent += now;
             }

@@ -13,7 +13,7 @@ namespace cordgate {
 /// What Discord granted us for one login (RFC 6749, 5.1).
 struct TokenGrant {
     Secret access_token;
-    Secret refresh_token;             ///< empty when Discord gave none
+    Secret refresh_token;  ///< empty when Discord gave none
     TimePoint issued_at;
     TimePoint expires_at;
     std::vector<std::string> scopes;  ///< as granted: may be fewer or more than asked
@@ -21,16 +21,16 @@ struct TokenGrant {
 
 /// A login that happened and has not ended. A value: copies are snapshots.
 struct Session {
-    std::string handle;   ///< public name: internal API, X-Discord-Session. Not the cookie.
+    std::string handle;  ///< public name: internal API, X-Discord-Session. Not the cookie.
     TimePoint created_at;
     TimePoint last_seen_at;
-    TimePoint expires_at;             ///< absolute: created_at + session.lifetime
-    std::string client_address;       ///< where the login came from
+    TimePoint expires_at;        ///< absolute: created_at + session.lifetime
+    std::string client_address;  ///< where the login came from
     std::string user_agent;
-    std::string profile;              ///< name of the login profile; empty: the default one
-    std::string login_data;           ///< JSON given at /login?data=; may be empty
-    std::string state_digest;         ///< SHA-256 of the state that made it, to know a reload
-    std::string return_to;            ///< where that login went
+    std::string profile;       ///< name of the login profile; empty: the default one
+    std::string login_data;    ///< JSON given at /login?data=; may be empty
+    std::string state_digest;  ///< SHA-256 of the state that made it, to know a reload
+    std::string return_to;     ///< where that login went
     TokenGrant grant;
     Identity identity;
 

@@ -93,9 +93,9 @@ void start_logging(const config::Log& log) {
     auto& state = logging();
     spdlog::init_thread_pool(16384, 1);
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    state.logger = std::make_shared<spdlog::async_logger>(
-        "cordgate", std::move(sink), spdlog::thread_pool(),
-        spdlog::async_overflow_policy::overrun_oldest);
+    state.logger =
+        std::make_shared<spdlog::async_logger>("cordgate", std::move(sink), spdlog::thread_pool(),
+                                               spdlog::async_overflow_policy::overrun_oldest);
     state.json = log.format == config::LogFormat::json;
     state.access = log.access;
     // In JSON the payload brings its own braces: the time goes inside them.

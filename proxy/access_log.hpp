@@ -18,15 +18,15 @@ struct AccessRecord {
     std::string_view host;
     std::string client;
     std::string_view request_id;
-    std::string_view rule;      ///< "rules[2] /staff/**"; "own" for our own pages
-    std::string_view verdict;   ///< "allow", "forbidden", ...; empty when it never came to that
+    std::string_view rule;     ///< "rules[2] /staff/**"; "own" for our own pages
+    std::string_view verdict;  ///< "allow", "forbidden", ...; empty when it never came to that
     std::string user_id;
-    int status = 0;             ///< 0: no response was sent
+    int status = 0;  ///< 0: no response was sent
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
     std::chrono::microseconds total{0};
     std::optional<std::chrono::microseconds> upstream;  ///< until the upstream's head
-    std::string error;          ///< kind, source and detail of a failure
+    std::string error;                                  ///< kind, source and detail of a failure
 };
 
 /// Sets the process's logger up: standard error, text or JSON, one line an

@@ -17,18 +17,18 @@ namespace cordgate::proxy {
 struct Exchange {
     Gate& gate;
     UpstreamPool& upstreams;
-    Stream& stream;                ///< to the client
+    Stream& stream;  ///< to the client
     const http::RequestHead& head;
     BodyReader& body;
-    std::string& out;              ///< scratch for heads, reused between requests
+    std::string& out;  ///< scratch for heads, reused between requests
     ClientInfo client = {};
-    std::string limit_key = {};    ///< what limits per client count by
+    std::string limit_key = {};  ///< what limits per client count by
     std::string request_id = {};
     AccessRecord record = {};
-    bool keep_alive = true;        ///< of the connection to the client
-    bool head_sent = false;        ///< a response has begun: no other can follow
-    bool cut = false;              ///< the response ended before its end
-    bool in_tunnel = false;        ///< after 101: no HTTP any more
+    bool keep_alive = true;  ///< of the connection to the client
+    bool head_sent = false;  ///< a response has begun: no other can follow
+    bool cut = false;        ///< the response ended before its end
+    bool in_tunnel = false;  ///< after 101: no HTTP any more
 
     PageContext page_context() const {
         return {gate.settings.paths.prefix, request_id, accepts_html(head),

@@ -61,9 +61,13 @@ void InternalApi::Impl::add_routes() {
     });
 }
 
-InternalApi::InternalApi(Gate& gate) : impl_(std::make_unique<Impl>(gate)) { impl_->add_routes(); }
+InternalApi::InternalApi(Gate& gate) : impl_(std::make_unique<Impl>(gate)) {
+    impl_->add_routes();
+}
 
-InternalApi::~InternalApi() { stop(); }
+InternalApi::~InternalApi() {
+    stop();
+}
 
 void InternalApi::start() {
     auto& server = impl_->server;
@@ -99,7 +103,9 @@ void InternalApi::start() {
     while (!server.is_running()) std::this_thread::yield();
 }
 
-std::string InternalApi::address() const { return impl_->bound.to_string(); }
+std::string InternalApi::address() const {
+    return impl_->bound.to_string();
+}
 
 void InternalApi::stop() {
     if (!impl_->thread.joinable()) return;

@@ -22,8 +22,9 @@ constexpr int backlog = 4096;
     if (error == EADDRINUSE) {
         advice = "; another process has it: stop that one, or choose another address";
     } else if (error == EACCES) {
-        advice = "; ports below 1024 need CAP_NET_BIND_SERVICE, a unix socket needs a writable "
-                 "directory";
+        advice =
+            "; ports below 1024 need CAP_NET_BIND_SERVICE, a unix socket needs a writable "
+            "directory";
     } else if (error == EADDRNOTAVAIL) {
         advice = "; this machine has no such address";
     }
@@ -148,7 +149,9 @@ ListeningSocket ListeningSocket::for_another_worker() const {
     return {endpoint_, bind_tcp(endpoint_, resolve(endpoint_), true)};
 }
 
-int ListeningSocket::release() { return std::exchange(fd_, -1); }
+int ListeningSocket::release() {
+    return std::exchange(fd_, -1);
+}
 
 int ListeningSocket::family() const {
     if (is_unix()) return AF_UNIX;

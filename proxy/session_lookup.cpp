@@ -73,8 +73,8 @@ Awaitable<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
         const auto now = gate.now();
         auto live = gate.cache.find(digest, SteadyClock::now() - entry_age);
         if (!live) {
-            auto found = co_await offload(gate.store_calls,
-                                          [&] { return gate.sessions.find(digest, now); });
+            auto found =
+                co_await offload(gate.store_calls, [&] { return gate.sessions.find(digest, now); });
             if (!found) co_return found.error();
             if (!*found) continue;
             live = make_live(gate, std::move(**found), digest);

@@ -79,7 +79,8 @@ void FrameBorders::feed(std::string_view bytes) {
         const std::size_t mask = (header_[1] & 0x80) ? 4 : 0;
         if (header_size_ < 2 + extended + mask) continue;
         payload_left_ = extended == 0 ? static_cast<std::uint64_t>(code) : 0;
-        for (std::size_t i = 0; i < extended; ++i) payload_left_ = payload_left_ << 8 | header_[2 + i];
+        for (std::size_t i = 0; i < extended; ++i)
+            payload_left_ = payload_left_ << 8 | header_[2 + i];
         header_size_ = 0;
     }
 }
