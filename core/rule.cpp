@@ -161,6 +161,13 @@ std::string name_ids(const char* what, const std::vector<Snowflake>& ids) {
     return (one ? "" : "one of the ") + std::string(what) + (one ? " " : "s ") + join(texts, ", ");
 }
 
+// As name_ids; with the name of a guild that the visitor is in, who knows it by that.
+std::string name_guilds(const std::vector<Snowflake>& ids, const Identity* who) {
+    const auto* const guild = who && ids.size() == 1 ? who->find_guild(ids.front()) : nullptr;
+    if (!guild || guild->name.empty()) return name_ids("guild", ids);
+    return "the guild " + guild->name + " (" + guild->id.to_string() + ")";
+}
+
 std::string name_permissions(std::uint64_t bits) {
     const auto names = discord::Permissions(bits).names();
     return join({names.begin(), names.end()}, ", ");
@@ -259,12 +266,18 @@ Truth holds(const Requirement& requirement, const Identity& identity) {
     return Truth::unknown;
 }
 
-std::vector<std::string> describe(const Requirement& requirement) {
+namespace {
+
+// `who` is null when nobody in particular is asked for.
+std::vector<std::string> describe_for(const Requirement& requirement, const Identity* who) {
     using Kind = Requirement::Kind;
-    const auto where = [&] { return " in " + name_ids("guild", requirement.guilds); };
+    const auto where = [&] { return " in " + name_guilds(requirement.guilds, who); };
     std::vector<std::string> inner;
     for (const auto& part : requirement.parts) {
-        const auto sentences = describe(part);
+        // Of several things, only what is not there is missing.
+        const bool there = who && requirement.kind == Kind::all && holds(part, *who) == Truth::yes;
+        if (there) continue;
+        const auto sentences = describe_for(part, who);
         if (requirement.kind == Kind::any) {
             inner.push_back(join(sentences, " and "));
         } else {
@@ -275,7 +288,7 @@ std::vector<std::string> describe(const Requirement& requirement) {
         case Kind::user: return {"an account that is on the list"};
         case Kind::guild: return {"membership in " + name_ids("guild", requirement.ids)};
         case Kind::role: return {name_ids("role", requirement.ids) + where()};
-        case Kind::owner: return {"ownership of " + name_ids("guild", requirement.guilds)};
+        case Kind::owner: return {"ownership of " + name_guilds(requirement.guilds, who)};
         case Kind::permission:
             return {"the permission " + name_permissions(requirement.permissions) + where()};
         case Kind::any: return {join(inner, ", or ")};
@@ -283,6 +296,16 @@ std::vector<std::string> describe(const Requirement& requirement) {
         case Kind::negate: return {"not: " + join(inner, " and ")};
     }
     return {};
+}
+
+}  // namespace
+
+std::vector<std::string> describe(const Requirement& requirement) {
+    return describe_for(requirement, nullptr);
+}
+
+std::vector<std::string> missing(const Requirement& requirement, const Identity& who) {
+    return describe_for(requirement, &who);
 }
 
 RuleSet::RuleSet(std::vector<Rule> rules) : rules_(std::move(rules)) {

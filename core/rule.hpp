@@ -47,8 +47,11 @@ struct Requirement {
 /// permission. A pending member's roles count as Discord reports them.
 Truth holds(const Requirement& requirement, const Identity& identity);
 
-/// For the visitor: what is missing, as short sentences ("a role in guild 1234").
+/// What is asked for, as short sentences ("role 5 in guild 1234").
 std::vector<std::string> describe(const Requirement& requirement);
+/// The same for somebody who does not meet it: only what is not there, and guilds
+/// by the name that this visitor knows.
+std::vector<std::string> missing(const Requirement& requirement, const Identity& who);
 
 enum class Access { everyone, optional, login };
 

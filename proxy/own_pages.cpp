@@ -403,15 +403,16 @@ Reply login_required(const Exchange& exchange) {
 
 Reply denied(const Exchange& exchange, const Session& session, const Rule& rule) {
     const auto context = exchange.page_context();
-    const auto missing = rule.require ? describe(*rule.require) : std::vector<std::string>{};
-    if (!context.accepts_html) return reply::problem(403, denied_json(missing));
+    std::vector<std::string> lacks;
+    if (rule.require) lacks = missing(*rule.require, session.identity);
+    if (!context.accepts_html) return reply::problem(403, denied_json(lacks));
 
     const auto& user = session.identity.user;
     const auto& paths = exchange.gate.settings.paths;
     const auto avatar = discord::avatar_url(user, exchange.gate.settings.discord.cdn_url);
     const auto again = login_location(exchange) + "&switch=1";
     auto out = reply::page(403, denied_page(context, {user.display_name(), user.username, avatar},
-                                            missing, Href::own(again), Href::own(paths.logout)));
+                                            lacks, Href::own(again), Href::own(paths.logout)));
     out.has_form = true;
     std::vector<Origin> forms;
     const auto authorize = HttpUrl::parse(exchange.gate.settings.discord.authorize_url);

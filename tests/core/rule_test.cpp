@@ -331,4 +331,19 @@ TEST_CASE("describe names what is missing, but not the accounts that have it") {
     CHECK(describe(negate(role(guest))) == Lines{"not: role 201 in guild 100"});
 }
 
+TEST_CASE("missing leaves out what the visitor has and names the guilds they know") {
+    using Lines = std::vector<std::string>;
+    Identity who;
+    who.user.id = alice;
+    who.guilds = std::vector<Guild>(1);
+    who.guilds->front().id = guild;
+    who.guilds->front().name = "Garden";
+    who.members[guild] = Member{};
+
+    CHECK(missing(all(in_guild(guild), role(staff)), who) ==
+          Lines{"role 200 in the guild Garden (100)"});
+    CHECK(missing(owner(guild), who) == Lines{"ownership of the guild Garden (100)"});
+    CHECK(missing(in_guild(other_guild), who) == Lines{"membership in guild 101"});
+}
+
 }  // namespace cordgate
