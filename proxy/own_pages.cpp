@@ -383,9 +383,19 @@ Awaitable<Reply> make_reply(Exchange& exchange, OwnPage page) {
 }  // namespace
 
 std::string login_location(const Exchange& exchange) {
+    const auto& gate = exchange.gate;
+    std::string target = std::string(exchange.head.path) + std::string(exchange.head.query);
+    // One gate may serve several hosts: back to the one that was asked, where
+    // login.allowed_redirect_hosts names it.
+    const auto scheme = exchange.client.secure ? "https://" : "http://";
+    const auto asked = Origin::parse(scheme + std::string(exchange.client.host));
+    if (asked && *asked != gate.settings.server.public_url) {
+        const auto whole = asked->to_string() + target;
+        if (ReturnPath::parse(whole, gate.login.settings().return_policy)) target = whole;
+    }
     QueryBuilder query;
-    query.add("rd", std::string(exchange.head.path) + std::string(exchange.head.query));
-    return exchange.gate.settings.paths.login + "?" + query.str();
+    query.add("rd", target);
+    return gate.settings.paths.login + "?" + query.str();
 }
 
 Reply login_required(const Exchange& exchange) {
