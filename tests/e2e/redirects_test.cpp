@@ -140,6 +140,20 @@ TEST_CASE("only rd in the query says where to go") {
     }
 }
 
+TEST_CASE("a visitor of another allowed host is sent back to it, of any other host to ours") {
+    Script script;
+    script.login = "allowed_redirect_hosts: [data.localhost]";
+    Stage stage(script);
+    const auto location = [&](const std::string& host) {
+        const auto answer = stage.ask("GET /garden?x=1 HTTP/1.1\r\nHost: " + host +
+                                      "\r\nAccept: text/html\r\n\r\n");
+        return answer.field("Location");
+    };
+    CHECK(location("data.localhost") == "/login?rd=http%3A%2F%2Fdata.localhost%2Fgarden%3Fx%3D1");
+    CHECK(location("evil.localhost") == "/login?rd=%2Fgarden%3Fx%3D1");
+    CHECK(location(stage.authority()) == "/login?rd=%2Fgarden%3Fx%3D1");
+}
+
 TEST_CASE("E11 where a login may lead is checked again at its end") {
     Stage stage;
     stage.discord.approve_as(demo::fern);

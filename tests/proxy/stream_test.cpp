@@ -232,4 +232,31 @@ TEST_CASE("only a silent and open connection is quiet, A59 A60") {
     CHECK_FALSE(closed.stream.is_quiet());
 }
 
+TEST_CASE("a watched peer that resets or finishes is told of once, one that only waits is not") {
+    struct Case {
+        std::string_view name;
+        void (*happens)(Pair&);
+        bool told;
+    };
+    // clang-format off
+    const Case cases[] = {
+        {"the peer resets", [](Pair& p) { p.peer.reset(); }, true},
+        {"the peer finishes", [](Pair& p) { p.peer.finish(); }, true},
+        {"the peer waits", [](Pair&) {}, false},
+        {"the peer sends the next request", [](Pair& p) { p.peer.send("GET"); }, false},
+        {"we stop watching", [](Pair& p) { p.peer.reset(); p.stream.unwatch_peer(); }, false},
+    };
+    // clang-format on
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        Pair pair;
+        int told = 0;
+        pair.stream.watch_peer([&] { ++told; });
+        c.happens(pair);
+        const auto end = SteadyClock::now() + Stream::half_close_grace + 5 * Deadlines::tick;
+        while (SteadyClock::now() < end) pair.io.run_one_until(end);
+        CHECK(told == (c.told ? 1 : 0));
+    }
+}
+
 }  // namespace cordgate::proxy::test
