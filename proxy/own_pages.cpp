@@ -374,7 +374,7 @@ Awaitable<Reply> make_reply(Exchange& exchange, OwnPage page) {
         case OwnPage::logout:
             if (exchange.head.method == "POST") co_return co_await log_out(exchange);
             co_return co_await ask_to_log_out(exchange);
-        case OwnPage::ping: co_return reply::text(200, "ok\n");
+        case OwnPage::ping: co_return reply::text(200, "ok");
         case OwnPage::assets: co_return asset_page(exchange);
         default: co_return co_await visitor_page(exchange, page);
     }
