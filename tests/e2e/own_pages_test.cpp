@@ -45,7 +45,7 @@ TEST_CASE("below the prefix a visitor finds themselves") {
         CHECK(contains(answer.body, "\"reason\":\"no_session\""));
         CHECK(fern.fetch("POST", std::string("/_cordgate/") + page).status() == 405);
     }
-    CHECK(nobody.get("/_cordgate/ping").body == "ok\n");
+    CHECK(nobody.get("/_cordgate/ping").body == "ok");
     CHECK(nobody.get("/_cordgate/nothing").status() == 404);
     CHECK_MESSAGE(stage.app.count() == 0, "a reserved path never reaches the application");
 }
