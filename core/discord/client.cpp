@@ -140,8 +140,10 @@ public:
         deadline_ = deadline;
         const auto left = std::max(until(deadline), shortest_attempt);
         http_.set_connection_timeout(std::min(connect_timeout, left));
-        http_.set_read_timeout(left);
-        http_.set_write_timeout(left);
+        // The watchdog keeps the deadline; these come a little later, so that a call
+        // that took too long is told apart from a connection that broke.
+        http_.set_read_timeout(left + grace);
+        http_.set_write_timeout(left + grace);
         if (descriptor_ >= 0) ticket_ = watchdog_.watch(descriptor_, deadline);
         auto result = http_.send(request);
         if (ticket_) watchdog_.forget(*ticket_);
@@ -152,6 +154,8 @@ public:
     Steady::time_point idle_since = Steady::now();
 
 private:
+    static constexpr Milliseconds grace{100};
+
     // A copy of the descriptor names the socket even after httplib closed its
     // own, so the watchdog can never cut a stranger that got the same number.
     void adopt(socket_t socket) {
