@@ -114,8 +114,9 @@ void stop_logging() {
         log_warn("log", std::to_string(lost) + " lines were lost: the log's reader was too slow");
     }
     state.logger->flush();
-    state.logger.reset();
+    // Joins the writing thread, which holds the logger too: ours goes last.
     spdlog::shutdown();
+    state.logger.reset();
 }
 
 void log_access(const AccessRecord& record) {
