@@ -72,7 +72,7 @@ private:
                                     to.field_places[earlier].to_string());
                 continue;
             }
-            to.fields.emplace_back(key, convert(pair.second, at, depth + 1));
+            to.fields.push_back({key, convert(pair.second, at, depth + 1)});
             to.field_places.push_back(at);
             if (complained_) return;
         }

@@ -10,21 +10,29 @@
 
 namespace cordgate::config {
 
+struct NamedNode;
+
 /// A YAML value with its place; also what flags and variables are turned into,
 /// so that one reader serves all of them.
 struct Node {
     enum class Kind { null, scalar, list, map };
     Kind kind = Kind::null;
     Place place;
-    std::string text;                                  ///< scalar, as written, without quotes
-    std::vector<Node> items;                           ///< list
-    std::vector<std::pair<std::string, Node>> fields;  ///< map, in order, keys distinct
-    std::vector<Place> field_places;                   ///< where each key stands
+    std::string text;                 ///< scalar, as written, without quotes
+    std::vector<Node> items;          ///< list
+    std::vector<NamedNode> fields;    ///< map, in order, keys distinct
+    std::vector<Place> field_places;  ///< where each key stands
 
     const Node* find(std::string_view key) const;
     static Node scalar(std::string text, Place place);
     /// A list of scalars from "a, b"; empty parts are dropped.
     static Node comma_list(std::string_view text, const Place& place);
+};
+
+/// A key and its value; a struct of its own, since Node is not complete before.
+struct NamedNode {
+    std::string first;
+    Node second;
 };
 
 /// Parses YAML text; `name` stands in front of every position. Aliases are
