@@ -121,7 +121,10 @@ void stop_logging() {
 
 void log_access(const AccessRecord& record) {
     const auto& log = logging();
-    if (!log.logger || !log.access || !log.logger->should_log(spdlog::level::info)) return;
+    // What an operator has to mend is told whatever else is not wanted in the log.
+    const auto level = record.status >= 500 ? spdlog::level::warn : spdlog::level::info;
+    if (!log.logger || !log.logger->should_log(level)) return;
+    if (!log.access && level == spdlog::level::info) return;
     Line line(log.json);
     line.add("event", "request");
     line.add("method", record.method);
@@ -137,8 +140,9 @@ void log_access(const AccessRecord& record) {
     line.add("response_bytes", record.response_bytes);
     line.add("total_us", in_us(record.total));
     if (record.upstream) line.add("upstream_us", in_us(*record.upstream));
+    if (!record.lacks.empty()) line.add("lacks", record.lacks);
     if (!record.error.empty()) line.add("error", record.error);
-    log.logger->log(spdlog::level::info, spdlog::string_view_t(line.take()));
+    log.logger->log(level, spdlog::string_view_t(line.take()));
 }
 
 void log_debug(std::string_view event, std::string_view text) {

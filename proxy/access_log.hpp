@@ -26,6 +26,7 @@ struct AccessRecord {
     std::uint64_t response_bytes = 0;
     std::chrono::microseconds total{0};
     std::optional<std::chrono::microseconds> upstream;  ///< until the upstream's head
+    std::string lacks;                                  ///< what somebody who was denied is missing
     std::string error;                                  ///< kind, source and detail of a failure
 };
 
@@ -36,6 +37,8 @@ void start_logging(const config::Log& log);
 /// Writes what is waiting.
 void stop_logging();
 
+/// At level info and only with `log.access`; a status from 500 is a warning, and
+/// is written in any case.
 void log_access(const AccessRecord& record);
 
 /// Events of the process. `event` is a fixed name ("listening"), `text` is

@@ -87,10 +87,25 @@ std::optional<Reply> limit_logins(const Exchange& exchange) {
 
 // --- /login --------------------------------------------------------------------
 
+/// On one machine "localhost" and "127.0.0.1" are two sites to a browser: a login
+/// that began under the one could not end under the other, which is the registered
+/// one. Sends such a visitor to the registered name first.
+std::optional<std::string> registered_loopback(const Exchange& exchange) {
+    const auto& ours = exchange.gate.settings.server.public_url;
+    const auto asked = Origin::parse("http://" + std::string(exchange.client.host));
+    const bool another = asked && asked->is_loopback() && ours.is_loopback() &&
+                         asked->host != ours.host && asked->port == ours.port && !ours.is_secure();
+    if (!another) return std::nullopt;
+    return ours.to_string() + std::string(exchange.head.path) + std::string(exchange.head.query);
+}
+
 Awaitable<Reply> login(Exchange& exchange) {
     auto& gate = exchange.gate;
     const auto query = parse_query(exchange.head);
     if (!query) co_return reply::refusal(exchange.page_context(), 400);
+    if (const auto canonical = registered_loopback(exchange)) {
+        co_return reply::redirect(302, *canonical);
+    }
     LoginRequest request;
     request.rd = query->get("rd");
     request.profile = query->get("profile");
@@ -411,10 +426,13 @@ Reply login_required(const Exchange& exchange) {
     return out;
 }
 
-Reply denied(const Exchange& exchange, const Session& session, const Rule& rule) {
+Reply denied(Exchange& exchange, const Session& session, const Rule& rule) {
     const auto context = exchange.page_context();
     std::vector<std::string> lacks;
     if (rule.require) lacks = missing(*rule.require, session.identity);
+    for (const auto& thing : lacks) {
+        exchange.record.lacks += (exchange.record.lacks.empty() ? "" : "; ") + thing;
+    }
     if (!context.accepts_html) return reply::problem(403, denied_json(lacks));
 
     const auto& user = session.identity.user;

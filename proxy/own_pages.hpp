@@ -15,7 +15,7 @@ Reply login_required(const Exchange& exchange);
 /// "/login?rd=..." for the request at hand.
 std::string login_location(const Exchange& exchange);
 
-/// 403 for somebody who is signed in: what is missing, and as whom.
-Reply denied(const Exchange& exchange, const Session& session, const Rule& rule);
+/// 403 for somebody who is signed in: what is missing, and as whom. Noted in the record.
+Reply denied(Exchange& exchange, const Session& session, const Rule& rule);
 
 }  // namespace cordgate::proxy

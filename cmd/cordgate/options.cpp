@@ -10,7 +10,9 @@ namespace {
 
 /// Every setting as a flag, from the same table as everything else about it.
 void add_settings(CLI::App& command, Invocation& out) {
-    command.add_option("--config,-c", out.config_file, "Configuration file (YAML)");
+    command.add_option("--config,-c", out.config_file,
+                       "Configuration file (YAML); else CORDGATE_CONFIG, ./cordgate.yaml or "
+                       "/etc/cordgate/cordgate.yaml");
     for (const auto& name : config::outer_names()) {
         const auto flag = name.flag;
         command
@@ -40,6 +42,7 @@ Invocation parse_command_line(int argc, char** argv) {
     auto* health = app.add_subcommand("healthcheck", "Ask a running daemon whether it is ready");
     auto* about = app.add_subcommand("version", "Print version, commit, compiler and libraries");
     for (auto* command : {&app, serve, check, health}) add_settings(*command, out);
+    check->add_flag("--quiet,-q", out.quiet, "Print problems only");
     init->add_option("DIR", out.directory, "Where to write")->capture_default_str();
     demo->add_option("--port", out.demo_port, "Port of the gate on 127.0.0.1; 0 takes a free one")
         ->check(CLI::Range(0, 65535))

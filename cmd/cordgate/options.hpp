@@ -15,6 +15,7 @@ struct Invocation {
     std::map<std::string, std::string> flags;  ///< settings given as flags, by flag name
     std::string directory = ".";               ///< init
     int demo_port = 8080;                      ///< demo; 0: the kernel chooses
+    bool quiet = false;                        ///< check: problems only
     int exit_code = -1;                        ///< >= 0: done already (--help, usage error: 2)
 };
 

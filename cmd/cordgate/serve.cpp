@@ -22,7 +22,7 @@ int run_check(const Invocation& invocation) {
     const auto loaded = config::load(sources);
     print_problems(loaded);
     if (!loaded.settings) return exit_configuration;
-    std::cout << config::effective_settings(sources, *loaded.settings);
+    if (!invocation.quiet) std::cout << config::effective_settings(sources, *loaded.settings);
     return exit_ok;
 }
 
@@ -37,8 +37,10 @@ int run_serve(const Invocation& invocation) {
         return exit_configuration;
     }
     proxy::start_logging(loaded.settings->log);
-    proxy::log_info("start", "cordgate " + version() + " for " +
-                                 loaded.settings->server.public_url.to_string());
+    proxy::log_info("start",
+                    "cordgate " + version() + " for " +
+                        loaded.settings->server.public_url.to_string() +
+                        "; register this redirect at Discord: " + loaded.settings->redirect_uri());
     int code = exit_failure;
     try {
         code = run_gate(*loaded.settings, [](const Listening&) {});
