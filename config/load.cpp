@@ -48,9 +48,10 @@ void take_outside(const std::map<std::string, std::string>& given, bool is_flag,
                   Problems& problems) {
     for (const auto& [name, text] : given) {
         const auto& names = outer_names();
-        const auto at = std::find_if(names.begin(), names.end(), [&](const OuterName& outer) {
-            return (is_flag ? outer.flag : outer.environment) == name;
-        });
+        const auto is_it = [is_flag, &wanted = name](const OuterName& outer) {
+            return (is_flag ? outer.flag : outer.environment) == wanted;
+        };
+        const auto at = std::find_if(names.begin(), names.end(), is_it);
         const Place place{(is_flag ? "flag --" : "environment ") + name};
         if (at == names.end()) {
             if (is_flag || (name.starts_with("CORDGATE_") && !is_foreign_variable(name)))

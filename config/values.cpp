@@ -131,10 +131,11 @@ void Values::take_section(const Node& map, const std::string& section) {
         const auto& [name, node] = map.fields[i];
         const auto& at = map.field_places[i];
         const std::string key = section + name;
+        const bool dotted = name.find('.') != name.npos;
         const bool is_section = std::any_of(rows_.begin(), rows_.end(), [&](const Setting& r) {
-            return name.find('.') == name.npos && r.key.starts_with(key + ".");
+            return !dotted && r.key.starts_with(key + ".");
         });
-        const Setting* known = name.find('.') == name.npos ? find_setting(rows_, key) : nullptr;
+        const Setting* known = dotted ? nullptr : find_setting(rows_, key);
         const Setting* const secret_row =
             key.ends_with("_file") ? find_setting(rows_, key.substr(0, key.size() - 5)) : nullptr;
         if (!known && secret_row && secret_row->is_secret()) known = secret_row;
