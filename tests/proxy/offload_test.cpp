@@ -100,7 +100,7 @@ TEST_CASE("a detached task that throws takes neither the process nor its place i
     pool.join();
 }
 
-TEST_CASE("many offloaded calls at once each get their own answer, CVE-2026-33544") {
+TEST_CASE("many offloaded calls at once each get their own answer, CVE-2026-33544 CVE-2026-71326") {
     asio::io_context io;
     BlockingPool pool(4, 1000);
     constexpr int count = 500;

@@ -152,25 +152,25 @@ TEST_CASE("every way a login can fail has its status, its words and a way on") {
     CHECK(contains(page, "href=\"/feed\""));
 }
 
-TEST_CASE("CVE-2024-21496 R84: a link of ours never leads off this site") {
+TEST_CASE("CVE-2024-21496 CVE-2026-42849 R84: a link of ours never leads off this site") {
     struct Case {
         const char* name;
         std::string_view raw;
         bool accepted;
     };
     constexpr Case cases[] = {
-        {"a path of ours",                    "/login?rd=%2Finbox&profile=x",             true },
-        {"the start page",                    "/",                                        true },
-        {"nothing",                           "",                                         false},
-        {"R84 a script",                      "javascript:alert(1)",                      false},
-        {"R85 a script in mixed case",        "JaVaScRiPt:alert(1)",                      false},
-        {"R86 a script with a newline",       "java\nscript:alert(1)",                    false},
-        {"R89 a document in the address",     "data:text/html,<script>alert(1)</script>", false},
-        {"CVE-2017-1000070 another host",     "//evil.example",                           false},
-        {"a backslash that reads as a slash", "/\\evil.example",                          false},
-        {"a tab that browsers drop",          "/\t/evil.example",                         false},
-        {"an absolute address",               "https://evil.example/",                    false},
-        {"bytes beyond ASCII",                "/\xc3\xa9",                                false},
+        {"a path of ours",                                    "/login?rd=%2Finbox&profile=x",             true },
+        {"the start page",                                    "/",                                        true },
+        {"nothing",                                           "",                                         false},
+        {"R84 a script",                                      "javascript:alert(1)",                      false},
+        {"R85 a script in mixed case",                        "JaVaScRiPt:alert(1)",                      false},
+        {"R86 a script with a newline",                       "java\nscript:alert(1)",                    false},
+        {"R89 a document in the address",                     "data:text/html,<script>alert(1)</script>", false},
+        {"CVE-2017-1000070 GHSA-jm34-xm8m-w958 another host", "//evil.example",                           false},
+        {"a backslash that reads as a slash",                 "/\\evil.example",                          false},
+        {"a tab that browsers drop",                          "/\t/evil.example",                         false},
+        {"an absolute address",                               "https://evil.example/",                    false},
+        {"bytes beyond ASCII",                                "/\xc3\xa9",                                false},
     };
     for (const auto& c : cases) {
         CAPTURE(c.name);
@@ -206,7 +206,7 @@ TEST_CASE("logging out takes a press on a button and remembers where to go") {
     CHECK(contains(page, ">Cancel</a>"));
 }
 
-TEST_CASE("GHSA-gmfg-3v4q-9qr4: the content policy is made of fixed directives") {
+TEST_CASE("GHSA-gmfg-3v4q-9qr4 CVE-2026-33525: the content policy is made of fixed directives") {
     CHECK(content_security_policy() ==
           "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
           "frame-ancestors 'none'; base-uri 'none'");

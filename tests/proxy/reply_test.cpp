@@ -63,7 +63,9 @@ TEST_CASE("an error's kind and source decide its status, every pair of them") {
     }
 }
 
-TEST_CASE("no failure of store, Discord or gate looks like success or like a logout, L-rows") {
+TEST_CASE(
+    "no failure of store, Discord or gate looks like success or like a logout, L-rows "
+    "oauth2-proxy #4") {
     for (const auto kind : kinds) {
         for (const auto source :
              {ErrorSource::upstream, ErrorSource::discord, ErrorSource::store, ErrorSource::gate}) {

@@ -104,7 +104,7 @@ TEST_CASE("own pages have one exact path each, and nothing under the prefix leav
 
 TEST_CASE(
     "a path that can be read as two places goes to neither, C4-C11 CVE-2023-33189 "
-    "CVE-2026-33494") {
+    "CVE-2026-33494 CVE-2026-42274 oauth2-proxy #3") {
     const std::vector<config::Upstream> upstreams{upstream("/"), upstream("/api"),
                                                   upstream("/api/v2")};
     const RuleSet rules({rule("/public/**"), rule("/admin/**")});  // and 2, the default
@@ -165,7 +165,7 @@ TEST_CASE(
 
 TEST_CASE(
     "hosts are compared without case, final dot and port, C26 A22 CVE-2026-77560 "
-    "CVE-2026-27588") {
+    "CVE-2026-27588 CVE-2026-48794") {
     const std::vector<config::Upstream> upstreams{upstream("/", "app.example.com"),
                                                   upstream("/api", "App.Example.COM"),
                                                   upstream("/", "[2001:DB8::1]")};
@@ -232,7 +232,8 @@ TEST_CASE("rules see the method, and GET covers HEAD, C24") {
 
 TEST_CASE(
     "what is sent is what was judged, with the prefix taken off on its border, C29 "
-    "CVE-2026-48020 CVE-2025-66490") {
+    "CVE-2026-48020 CVE-2026-40912 CVE-2026-65600 CVE-2026-67309 CVE-2025-66490 "
+    "CVE-2025-47952") {
     const std::vector<config::Upstream> upstreams{upstream("/"), upstream("/app", "", true),
                                                   upstream("/a/b", "", true)};
     const RuleSet rules;

@@ -77,7 +77,7 @@ TEST_CASE("the least recently used session goes first; being used or renewed cou
 
 TEST_CASE(
     "an erased session is gone, and no slow read from the store brings it back, "
-    "CVE-2024-21492") {
+    "CVE-2024-21492 CVE-2025-29928") {
     SessionCache cache(100);
     const auto session = live(digest(1));
     cache.put(session);
