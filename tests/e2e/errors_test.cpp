@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <filesystem>
+
 #include "tests/support/stage.hpp"
 
 // When something around the gate is wrong: what visitors and operators are told.
@@ -267,4 +269,26 @@ TEST_CASE("J too many logins are told to wait, and nothing else is") {
         "whatever address a client claims");
     CHECK(stage.ask(stage.request("GET /public/x")).status() == 200);
     CHECK(gate.stop() == 0);
+}
+
+TEST_CASE("oauth2-proxy #4 CVE-2026-25748 a store that is gone is a 503 and no logout") {
+    Stage stage;
+    auto fern = stage.browser_of(demo::fern);
+    const auto cookie = fern.cookie("cordgate");
+    REQUIRE(stage.stop_gate() == 0);  // so that nothing is remembered
+    stage.start_gate();
+    stage.app.forget();
+    const auto file = stage.folder.file("sessions.db");
+    std::filesystem::rename(file, file + ".away");
+    for (const char* path : {"/x", "/feed", "/login", "/_cordgate/me"}) {
+        CAPTURE(std::string(path));
+        const auto answer = fern.get(path);
+        CHECK(answer.status() == 503);
+        CHECK_FALSE(answer.has("Set-Cookie"));
+        CHECK_FALSE(answer.has("Location"));
+    }
+    CHECK(stage.app.count() == 0);
+    std::filesystem::rename(file + ".away", file);
+    CHECK(fern.get("/x").status() == 200);
+    CHECK(fern.cookie("cordgate") == cookie);
 }

@@ -53,47 +53,48 @@ TEST_CASE("a client cannot say who it is, however it spells it") {
     };
     using namespace std::string_literals;
     const Case cases[] = {
-        {"B1 the header itself",                        "X-Discord-User-Id: 1\r\n",                                200},
+        {"B1 the header itself",                                                           "X-Discord-User-Id: 1\r\n",                                200},
         {"B2 several, in mixed case",
-         "x-discord-USER-id: 1\r\nX-DISCORD-USER-ID: 2\r\nX-Discord-User-Id: 3\r\n",                               200},
-        {"B3 CVE-2022-31813 nominated by Connection",
-         "X-Discord-User-Id: 1\r\nConnection: X-Discord-User-Id\r\n",                                              200},
-        {"B3 CVE-2026-29054 nominated in another case",
-         "Connection: x-DISCORD-user-ID, x-discord-user, X-Discord-Session\r\n",                                   200},
-        {"B3 nominated beside close",                   "Connection: close, X-Discord-User-Id\r\n",                200},
-        {"B5 nominated in quotes",                      "Connection: \"x-discord-user-id\"\r\n",                   0  },
-        {"B5 nominated with tabs",                      "Connection: \tx-discord-user-id\t,\tclose\r\n",           200},
+         "x-discord-USER-id: 1\r\nX-DISCORD-USER-ID: 2\r\nX-Discord-User-Id: 3\r\n",                                                                  200},
+        {"B3 CVE-2022-31813 CVE-2021-32813 oauth2-proxy #2 nominated by Connection",
+         "X-Discord-User-Id: 1\r\nConnection: X-Discord-User-Id\r\n",                                                                                 200},
+        {"B3 CVE-2026-29054 CVE-2024-45410 GHSA-w9mr-28mw-j8hg nominated in another case",
+         "Connection: x-DISCORD-user-ID, x-discord-user, X-Discord-Session\r\n",                                                                      200},
+        {"B3 nominated beside close",                                                      "Connection: close, X-Discord-User-Id\r\n",                200},
+        {"B5 nominated in quotes",                                                         "Connection: \"x-discord-user-id\"\r\n",                   0  },
+        {"B5 nominated with tabs",                                                         "Connection: \tx-discord-user-id\t,\tclose\r\n",           200},
         {"B5 many Connection fields",
-         "Connection: a\r\nConnection: x-discord-user-id\r\nConnection: b\r\n",                                    200},
-        {"B8 CVE-2025-64484 underscores",               "X_Discord_User_Id: 1\r\nx_discord_user: {}\r\n",          200},
+         "Connection: a\r\nConnection: x-discord-user-id\r\nConnection: b\r\n",                                                                       200},
+        {"B8 CVE-2025-64484 CVE-2026-39858 underscores",
+         "X_Discord_User_Id: 1\r\nx_discord_user: {}\r\n",                                                                                            200},
         {"B9 mixed separators",
          "X-Discord_User-Id: 1\r\nX.Discord.User.Id: 1\r\nX~Discord~User~Id: 1\r\n"
-         "X+Discord+User+Id: 1\r\nX!Discord#User$Id: 1\r\nX|Discord`User^Id: 1\r\n",                               200},
-        {"B10 as CGI spells it",                        "HTTP_X_DISCORD_USER_ID: 1\r\nHTTP-X-Discord-User: 1\r\n", 200},
-        {"B11 a space before the colon",                "X-Discord-User-Id : 1\r\n",                               400},
-        {"B11 a tab before the colon",                  "X-Discord-User-Id\t: 1\r\n",                              400},
-        {"B11 a vertical tab before the name",          "\x0bX-Discord-User-Id: 1\r\n",                            400},
-        {"B11 NUL in the name",                         "X-Discord\0-User-Id: 1\r\n"s,                             400},
-        {"B11 8-bit byte in the name",                  "X-Discord-User-Id\xa0: 1\r\n",                            400},
-        {"B12 KELVIN SIGN",                             "X-Discord-User-I\xE2\x84\xAA: 1\r\n",                     400},
+         "X+Discord+User+Id: 1\r\nX!Discord#User$Id: 1\r\nX|Discord`User^Id: 1\r\n",                                                                  200},
+        {"B10 as CGI spells it",                                                           "HTTP_X_DISCORD_USER_ID: 1\r\nHTTP-X-Discord-User: 1\r\n", 200},
+        {"B11 a space before the colon",                                                   "X-Discord-User-Id : 1\r\n",                               400},
+        {"B11 a tab before the colon",                                                     "X-Discord-User-Id\t: 1\r\n",                              400},
+        {"B11 a vertical tab before the name",                                             "\x0bX-Discord-User-Id: 1\r\n",                            400},
+        {"B11 NUL in the name",                                                            "X-Discord\0-User-Id: 1\r\n"s,                             400},
+        {"B11 8-bit byte in the name",                                                     "X-Discord-User-Id\xa0: 1\r\n",                            400},
+        {"B12 KELVIN SIGN",                                                                "X-Discord-User-I\xE2\x84\xAA: 1\r\n",                     400},
         {"B12 LONG S",
          "X-Di\xC5\xBF"
-         "cord-User-Id: 1\r\n",                                                                                    400},
-        {"B12 fullwidth letters",                       "\xEF\xBC\xB8-Discord-User-Id: 1\r\n",                     400},
-        {"B13 behind a folded line",                    "X-A: 1\r\n X-Discord-User-Id: 1\r\n",                     400},
-        {"B13 behind a folded line with a tab",         "X-A: 1\r\n\tX-Discord-User-Id: 1\r\n",                    400},
-        {"B14 behind a bare CR",                        "X-A: 1\rX-Discord-User-Id: 1\r\n",                        400},
-        {"B14 behind a bare LF",                        "X-A: 1\nX-Discord-User-Id: 1\r\n",                        400},
+         "cord-User-Id: 1\r\n",                                                                                                                       400},
+        {"B12 fullwidth letters",                                                          "\xEF\xBC\xB8-Discord-User-Id: 1\r\n",                     400},
+        {"B13 behind a folded line",                                                       "X-A: 1\r\n X-Discord-User-Id: 1\r\n",                     400},
+        {"B13 behind a folded line with a tab",                                            "X-A: 1\r\n\tX-Discord-User-Id: 1\r\n",                    400},
+        {"B14 behind a bare CR",                                                           "X-A: 1\rX-Discord-User-Id: 1\r\n",                        400},
+        {"B14 behind a bare LF",                                                           "X-A: 1\nX-Discord-User-Id: 1\r\n",                        400},
         {"B17 anything of the family",
          "X-Discord-: 1\r\nX-Discord-Anything: 1\r\nX-Discord-Login-Data: 1\r\n"
-         "X-Discord-Access-Token: 1\r\nX-Discord-Stale: 1\r\nX-Discord-Session: 1\r\n",                            200},
+         "X-Discord-Access-Token: 1\r\nX-Discord-Stale: 1\r\nX-Discord-Session: 1\r\n",                                                               200},
         {"CVE-2026-30851 what this visitor has not",
          "X-Discord-User-Roles: 401000000000000001/501000000000000001\r\n"
-         "X-Discord-User-Email: a@b\r\nX-Discord-User-Guilds-Truncated: 1\r\n",                                    200},
+         "X-Discord-User-Email: a@b\r\nX-Discord-User-Guilds-Truncated: 1\r\n",                                                                       200},
         {"the names of other proxies",
          "Remote-User: admin\r\nRemote_User: admin\r\nRemote-Groups: admins\r\nRemote-Name: a\r\n"
          "Remote-Email: a@b\r\nX-Auth-Request-User: admin\r\nX-Auth-Request-Email: a@b\r\n"
-         "X-Auth-Request-Groups: x\r\n",                                                                           200},
+         "X-Auth-Request-Groups: x\r\n",                                                                                                              200},
     };
     Stage stage;
     auto pip = stage.browser_of(demo::pip);
@@ -130,7 +131,7 @@ TEST_CASE("a client cannot say who it is, however it spells it") {
     }
 }
 
-TEST_CASE("B15 B16 forged identity is removed on every way into the application") {
+TEST_CASE("B15 B16 CVE-2024-7207 forged identity is removed on every way into the application") {
     struct Case {
         std::string name;
         std::string bytes;
@@ -258,24 +259,24 @@ TEST_CASE("B24 B26 from a peer that is not trusted no forwarded field is believe
         const char* field;
     };
     const Case cases[] = {
-        {"B24 X-Forwarded-For",                   "X-Forwarded-For: 1.2.3.4"                            },
-        {"B24 X_Forwarded_For",                   "X_Forwarded_For: 1.2.3.4"                            },
-        {"B26 X-Forwarded-Proto",                 "X-Forwarded-Proto: https"                            },
-        {"B26 X-Forwarded-Host",                  "X-Forwarded-Host: evil.example"                      },
-        {"B26 X-Forwarded-Port",                  "X-Forwarded-Port: 1"                                 },
-        {"B26 CVE-2026-35051 X-Forwarded-Prefix", "X-Forwarded-Prefix: //evil.example"                  },
-        {"B26 CVE-2026-40575 X-Forwarded-Uri",    "X-Forwarded-Uri: /public/x"                          },
-        {"B26 X-Forwarded-Method",                "X-Forwarded-Method: OPTIONS"                         },
-        {"B26 X-Forwarded-Server",                "X-Forwarded-Server: evil.example"                    },
-        {"B26 X-Forwarded-Scheme",                "X-Forwarded-Scheme: https"                           },
-        {"B26 X-Forwarded-Ssl",                   "X-Forwarded-Ssl: on"                                 },
-        {"B26 Forwarded",                         "Forwarded: for=1.2.3.4;host=evil.example;proto=https"},
-        {"B26 X-Real-IP",                         "X-Real-IP: 1.2.3.4"                                  },
-        {"B26 X-Original-URL",                    "X-Original-URL: /public/x"                           },
-        {"B26 X-Rewrite-URL",                     "X-Rewrite-URL: /public/x"                            },
-        {"B26 X-Client-IP",                       "X-Client-IP: 1.2.3.4"                                },
-        {"B26 True-Client-IP",                    "True-Client-IP: 1.2.3.4"                             },
-        {"B26 CF-Connecting-IP",                  "CF-Connecting-IP: 1.2.3.4"                           },
+        {"B24 CVE-2024-21494 X-Forwarded-For",                     "X-Forwarded-For: 1.2.3.4"                            },
+        {"B24 X_Forwarded_For",                                    "X_Forwarded_For: 1.2.3.4"                            },
+        {"B26 X-Forwarded-Proto",                                  "X-Forwarded-Proto: https"                            },
+        {"B26 X-Forwarded-Host",                                   "X-Forwarded-Host: evil.example"                      },
+        {"B26 X-Forwarded-Port",                                   "X-Forwarded-Port: 1"                                 },
+        {"B26 CVE-2026-35051 X-Forwarded-Prefix",                  "X-Forwarded-Prefix: //evil.example"                  },
+        {"B26 CVE-2026-40575 GHSA-7x63-xv5r-3p2x X-Forwarded-Uri", "X-Forwarded-Uri: /public/x"                          },
+        {"B26 X-Forwarded-Method",                                 "X-Forwarded-Method: OPTIONS"                         },
+        {"B26 X-Forwarded-Server",                                 "X-Forwarded-Server: evil.example"                    },
+        {"B26 X-Forwarded-Scheme",                                 "X-Forwarded-Scheme: https"                           },
+        {"B26 X-Forwarded-Ssl",                                    "X-Forwarded-Ssl: on"                                 },
+        {"B26 Forwarded",                                          "Forwarded: for=1.2.3.4;host=evil.example;proto=https"},
+        {"B26 X-Real-IP",                                          "X-Real-IP: 1.2.3.4"                                  },
+        {"B26 X-Original-URL",                                     "X-Original-URL: /public/x"                           },
+        {"B26 X-Rewrite-URL",                                      "X-Rewrite-URL: /public/x"                            },
+        {"B26 X-Client-IP",                                        "X-Client-IP: 1.2.3.4"                                },
+        {"B26 True-Client-IP",                                     "True-Client-IP: 1.2.3.4"                             },
+        {"B26 CF-Connecting-IP",                                   "CF-Connecting-IP: 1.2.3.4"                           },
     };
     Stage stage;
     const auto port = std::to_string(stage.port());
@@ -324,8 +325,8 @@ TEST_CASE("B25 B27 from a trusted proxy the chain is read from its near end") {
          "443",                                                                                                                                                "1.2.3.8"    },
         {"unknown",                                "X-Forwarded-For: unknown\r\n",                             "unknown, 127.0.0.1",     "https", app, "443",
          "127.0.0.1"                                                                                                                                                        },
-        {"garbage",                                "X-Forwarded-For: ;drop table\r\n",                         ";drop table, 127.0.0.1", "https", app,
-         "443",                                                                                                                                                "127.0.0.1"  },
+        {"CVE-2024-47070 garbage",                 "X-Forwarded-For: ;drop table\r\n",                         ";drop table, 127.0.0.1",
+         "https",                                                                                                                                 app, "443",  "127.0.0.1"  },
         {"garbage nearer than an address",         "X-Forwarded-For: 1.2.3.4, x\r\n",
          "1.2.3.4, x, 127.0.0.1",                                                                                                        "https", app, "443",  "127.0.0.1"  },
         {"plain http",                             "X-Forwarded-Proto: http\r\n",                              "127.0.0.1",              "http",  app, "80",   "127.0.0.1"  },
@@ -354,7 +355,7 @@ TEST_CASE("B25 B27 from a trusted proxy the chain is read from its near end") {
                                           " request_id=" + seen.field("X-Request-Id")));
     }
 
-    SUBCASE("P14 a request id is taken over when it is one") {
+    SUBCASE("P14 oauth2-proxy #14 a request id is taken over when it is one") {
         stage.ask(stage.request("GET /public/x", "X-Request-Id: from-the-proxy_1.2\r\n"));
         CHECK(stage.app.last().field("X-Request-Id") == "from-the-proxy_1.2");
         for (const char* junk : {"a b", "\"quoted\"", "x=y", "<b>"}) {
@@ -376,18 +377,18 @@ TEST_CASE("our cookies stay here, and the others pass byte for byte") {
     auto fern = stage.browser_of(demo::fern);
     const auto session = fern.cookie("cordgate");
     const Case cases[] = {
-        {"B32 ours alone",                   "Cookie: cordgate=S\r\n",                                   ""                                    },
-        {"B32 between others",               "Cookie: a=1; cordgate=S; b=2\r\n",                         "a=1; b=2"                            },
-        {"B32 all three of ours",            "Cookie: cordgate-login=x; cordgate=S; cordgate-out=1\r\n", ""                                    },
-        {"D5 twice, a bad one first",        "Cookie: cordgate=evil; cordgate=S\r\n",                    ""                                    },
-        {"D5 twice, a bad one last",         "Cookie: cordgate=S; cordgate=evil\r\n",                    ""                                    },
-        {"D6 in two fields",                 "Cookie: a=1\r\nCookie: cordgate=S\r\n",                    "a=1"                                 },
+        {"B32 ours alone",                    "Cookie: cordgate=S\r\n",                                   ""                                    },
+        {"B32 between others",                "Cookie: a=1; cordgate=S; b=2\r\n",                         "a=1; b=2"                            },
+        {"B32 all three of ours",             "Cookie: cordgate-login=x; cordgate=S; cordgate-out=1\r\n", ""                                    },
+        {"D5 twice, a bad one first",         "Cookie: cordgate=evil; cordgate=S\r\n",                    ""                                    },
+        {"D5 twice, a bad one last",          "Cookie: cordgate=S; cordgate=evil\r\n",                    ""                                    },
+        {"D6 oauth2-proxy #15 in two fields", "Cookie: a=1\r\nCookie: cordgate=S\r\n",                    "a=1"                                 },
         {"D7 another name by one byte",
-         "Cookie: cordgate=S; Cordgate=x; cordgate2=y; xcordgate=z\r\n",                                 "Cordgate=x; cordgate2=y; xcordgate=z"},
+         "Cookie: cordgate=S; Cordgate=x; cordgate2=y; xcordgate=z\r\n",                                  "Cordgate=x; cordgate2=y; xcordgate=z"},
         {"D8 quotes and $Version are bytes",
-         "Cookie: $Version=1; cordgate=S; x=\"a; cordgate=evil; b\"\r\n",                                "$Version=1; x=\"a; b\""              },
-        {"D9 nameless and empty ones",       "Cookie: =x; dsess; ;;; e=; cordgate=S\r\n",
-         "=x; dsess; ;;; e="                                                                                                                   },
+         "Cookie: $Version=1; cordgate=S; x=\"a; cordgate=evil; b\"\r\n",                                 "$Version=1; x=\"a; b\""              },
+        {"D9 nameless and empty ones",        "Cookie: =x; dsess; ;;; e=; cordgate=S\r\n",
+         "=x; dsess; ;;; e="                                                                                                                    },
     };
     for (const auto& c : cases) {
         CAPTURE(c.name);
@@ -516,4 +517,41 @@ TEST_CASE("headers that are turned on are ours alone as well") {
 
     CHECK(stage.ask(stage.request("GET /public/x", forged)).status() == 200);
     CHECK_FALSE(contains(stage.app.last().head, ": a\r\n"));
+}
+
+TEST_CASE("B33 no Via is added, one that is there passes, and it is taken for no loop") {
+    Stage stage;
+    stage.app.answers("/public/via", response("200 OK", "Via: 1.1 theirs\r\n", "x"));
+    const auto plain = stage.ask(stage.request("GET /public/x"));
+    CHECK(plain.status() == 200);
+    CHECK_FALSE(plain.has("Via"));
+    CHECK_FALSE(stage.app.last().has("Via"));
+    const std::string chain = "1.1 cordgate, 1.1 front, 1.1 cordgate";
+    const auto answer = stage.ask(stage.request("GET /public/via", "Via: " + chain + "\r\n"));
+    CHECK(answer.status() == 200);
+    CHECK(answer.all("Via") == std::vector<std::string>{"1.1 theirs"});
+    CHECK(stage.app.last().all("Via") == std::vector<std::string>{chain});
+}
+
+TEST_CASE("D11 CVE-2024-24814 of a crowd of session cookies only the first few are tried") {
+    struct Case {
+        std::string name;
+        int before;  ///< well-formed cookies of nobody before the good one
+        int status;
+    };
+    const Case cases[] = {
+        {"three before",         3,    200},
+        {"four before",          4,    401},
+        {"a hundred before",     100,  401},
+        {"more than a head may", 5000, 431},
+    };
+    Stage stage;
+    auto fern = stage.browser_of(demo::fern);
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        std::string cookie = "Cookie: ";
+        for (int i = 0; i < c.before; ++i) cookie += "cordgate=" + std::string(43, 'A') + "; ";
+        cookie += "cordgate=" + fern.cookie("cordgate") + "\r\n";
+        CHECK(stage.ask(stage.request("GET /private", cookie)).status() == c.status);
+    }
 }

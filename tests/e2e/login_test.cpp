@@ -66,7 +66,7 @@ TEST_CASE("a login brings a visitor back to the page that was asked for") {
     CHECK(parameter(authorize, "code_challenge").size() == 43);
     CHECK(parameter(authorize, "state").size() == 43);
     CHECK_FALSE(contains(authorize, "code_verifier"));
-    CHECK_FALSE(contains(authorize, "inbox"));
+    CHECK_MESSAGE(!contains(authorize, "inbox"), "oauth2-proxy #10");
     CHECK(login.field("Referrer-Policy") == "no-referrer");  // E17
     CHECK(attributes_of(set_cookie_of(login, "cordgate-login")) ==
           "; Max-Age=600; Path=/; HttpOnly; SameSite=Lax");  // D4
@@ -304,7 +304,7 @@ TEST_CASE("F4 two tabs may finish in any order, each at its own page") {
     }
 }
 
-TEST_CASE("a callback that does not belong is refused before the code is spent") {
+TEST_CASE("oauth2-proxy #9 a callback that does not belong is refused before the code is spent") {
     struct Case {
         std::string name;
         /// Makes the address out of a good one.
@@ -318,8 +318,8 @@ TEST_CASE("a callback that does not belong is refused before the code is spent")
     };
     static const auto swap = replace;
     const Case cases[] = {
-        {"F1 no state",                   [](std::string u) { return u.substr(0, u.find('?')) + "?code=c"; },  400,
-         "invalid_state"                                                                                                             },
+        {"F1 CVE-2026-32245 no state",
+         [](std::string u) { return u.substr(0, u.find('?')) + "?code=c"; },                                   400, "invalid_state"  },
         {"F1 empty state",
          [](std::string u) { return u.substr(0, u.find('?')) + "?code=c&state="; },                            400,
          "invalid_state"                                                                                                             },
@@ -327,8 +327,9 @@ TEST_CASE("a callback that does not belong is refused before the code is spent")
          [](std::string u) {
              return swap(u, parameter(u, "state"), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
          },                                                                                                    400, "invalid_state"  },
-        {"F10 another issuer",            [](std::string u) { return u + "&iss=https%3A%2F%2Fevil.example"; },
-         400,                                                                                                       "invalid_request"},
+        {"F10 F11 another issuer",
+         [](std::string u) { return u + "&iss=https%3A%2F%2Fevil.example"; },                                  400,
+         "invalid_request"                                                                                                           },
         {"F15 repeated code",             [](std::string u) { return u + "&code=other"; },                     400,
          "invalid_request"                                                                                                           },
         {"F15 repeated state",            [](std::string u) { return u + "&state=" + parameter(u, "state"); },
@@ -384,7 +385,7 @@ TEST_CASE("a callback that does not belong is refused before the code is spent")
     }
 }
 
-TEST_CASE("F6 CVE-2017-1000069 another browser cannot finish a login") {
+TEST_CASE("F6 CVE-2017-1000069 GHSA-rrm8-32g4-w8m3 another browser cannot finish a login") {
     Stage stage;
     stage.discord.approve_as(demo::robin);
     auto attacker = stage.browser();
@@ -398,7 +399,7 @@ TEST_CASE("F6 CVE-2017-1000069 another browser cannot finish a login") {
     CHECK(stage.discord.count("/oauth2/token") == 0);
 }
 
-TEST_CASE("F2 F36 a used state stays used, and a reload goes on to the page") {
+TEST_CASE("F2 F36 D20 a used state stays used, and a reload goes on to the page") {
     Stage stage;
     stage.discord.approve_as(demo::fern);
     auto browser = stage.browser();
@@ -414,6 +415,8 @@ TEST_CASE("F2 F36 a used state stays used, and a reload goes on to the page") {
     CHECK(browser.cookie("cordgate") == cookie);
     CHECK(browser.get("/page").status() == 200);
 
+    // The cookie of logins is no state: it stays, and brings no used state back.
+    CHECK_MESSAGE(browser.cookie("cordgate-login").size() == 43, "D20");
     browser.drop_cookie("cordgate");
     const auto replay = browser.get(back);
     CHECK(replay.status() == 400);
@@ -435,6 +438,22 @@ TEST_CASE("F9 a code that was used for one state is worth nothing with another")
     CHECK(answer.status() == 502);
     CHECK(contains(answer.body, "discord_rejected"));
     CHECK(other.cookie("cordgate").empty());
+}
+
+TEST_CASE("F8 CVE-2024-23647 CVE-2026-32245 a fresh code of another login has another verifier") {
+    Stage stage;
+    stage.discord.approve_as(demo::robin);
+    auto attacker = stage.browser();
+    const auto stolen = parameter(callback_of(attacker), "code");
+    auto victim = stage.browser();
+    auto back = callback_of(victim);
+    back.replace(back.find(parameter(back, "code")), parameter(back, "code").size(), stolen);
+    const auto answer = victim.get(back);
+    CHECK(answer.status() == 502);
+    CHECK(contains(answer.body, "discord_rejected"));
+    CHECK(victim.cookie("cordgate").empty());
+    CHECK(stage.discord.count("/oauth2/token") == 1);
+    CHECK(victim.get("/x").status() == 302);
 }
 
 TEST_CASE("F26 a login that Discord answers only in part makes no session") {
@@ -470,7 +489,8 @@ TEST_CASE("F26 a login that Discord answers only in part makes no session") {
     CHECK(stage.app.count() == 0);
 }
 
-TEST_CASE("F12 what stands in the address of a failed login never stands in the page") {
+TEST_CASE(
+    "F12 oauth2-proxy #12 what stands in the address of a failed login never stands in the page") {
     Stage stage;
     stage.discord.deny_all();
     auto browser = stage.browser();
@@ -484,7 +504,7 @@ TEST_CASE("F12 what stands in the address of a failed login never stands in the 
     const auto loud = browser.get(back + "&error_description=%3Cscript%3Ealert(1)%3C%2Fscript%3E");
     CHECK(loud.status() == 403);
     CHECK_FALSE(contains(loud.body, "script"));
-    CHECK_MESSAGE(browser.get(back).status() == 400, "the state is used up");
+    CHECK_MESSAGE(browser.get(back).status() == 400, "D20: the state is used up");
 }
 
 TEST_CASE("F14 unknown parameters of a callback are ignored") {
@@ -555,7 +575,7 @@ TEST_CASE("F25 who may not in is told what is missing") {
     }
 }
 
-TEST_CASE("F27 F28 every login has a session of its own, and ends the one before") {
+TEST_CASE("F27 F28 oauth2-proxy #1 every login has a session of its own, and ends the one before") {
     Stage stage;
     auto browser = stage.browser();
     const std::string planted(43, 'A');
@@ -575,9 +595,20 @@ TEST_CASE("F27 F28 every login has a session of its own, and ends the one before
     auto thief = stage.browser();
     thief.set_cookie("cordgate", first);
     CHECK_MESSAGE(thief.ask("GET", "/a").status() == 401, "the old id is worth nothing");
+
+    SUBCASE("oauth2-proxy #1 also when a valid one was planted") {
+        auto attacker = stage.browser_of(demo::pip);
+        auto victim = stage.browser();
+        victim.set_cookie("cordgate", attacker.cookie("cordgate"));
+        stage.discord.approve_as(demo::robin);
+        REQUIRE(victim.visit("/login?rd=/c&switch=1").status() == 200);
+        CHECK(stage.app.last().field("X-Discord-User-Id") == demo::robin.to_string());
+        CHECK(victim.cookie("cordgate") != attacker.cookie("cordgate"));
+        CHECK(attacker.ask("GET", "/c").status() == 401);
+    }
 }
 
-TEST_CASE("CVE-2026-34454 GHSA-f24x nothing of visitor A is left after B logs in") {
+TEST_CASE("CVE-2026-34454 GHSA-f24x-5g9q-753f nothing of visitor A is left after B logs in") {
     Stage stage;
     auto browser = stage.browser_of(demo::fern, "/login?rd=/a&data=%22of-a%22");
     const auto of_a = browser.cookie("cordgate");
@@ -621,7 +652,7 @@ TEST_CASE("F38 the same callback twice at once spends the code once") {
     CHECK(stage.discord.count("/oauth2/token") == 1);
 }
 
-TEST_CASE("CVE-2026-33544 logins that finish together each get their own visitor") {
+TEST_CASE("CVE-2026-33544 CVE-2026-71326 logins that finish together each get their own visitor") {
     Stage stage;
     const Snowflake users[] = {demo::fern, demo::robin, demo::pip, demo::noor, demo::oldtimer};
     struct Tab {
@@ -670,7 +701,9 @@ TEST_CASE("F22 what was asked for and not granted opens nothing") {
     CHECK(stage.app.count() == 0);
 }
 
-TEST_CASE("F32 CVE-2024-39315 no token and no cookie goes to the application or a page") {
+TEST_CASE(
+    "F32 CVE-2024-39315 CVE-2022-24797 CVE-2026-40166 CVE-2026-55106 no token and no cookie goes "
+    "to the application or a page") {
     Stage stage;
     auto robin = stage.browser_of(demo::robin, "/login?rd=/staff/room");
     std::string pages;
@@ -751,7 +784,9 @@ TEST_CASE("E12 E13 without a session navigations are redirected, everything else
     CHECK(stage.app.connections() == 0);
 }
 
-TEST_CASE("CVE-2026-34457 B30 B31 no agent, probe or bearer replaces a login") {
+TEST_CASE(
+    "CVE-2026-34457 GHSA-5hvv-m4w4-gf6v CVE-2022-29226 B30 B31 no agent, probe or bearer replaces "
+    "a login") {
     Stage stage;
     const char* fields[] = {
         "User-Agent: kube-probe/1.27\r\n",       "User-Agent: GoogleHC/1.0\r\n",
@@ -771,7 +806,7 @@ TEST_CASE("CVE-2026-34457 B30 B31 no agent, probe or bearer replaces a login") {
     CHECK(stage.ask(stage.request("GET /_cordgate/ping")).body == "ok");
 }
 
-TEST_CASE("a logout ends the session for good") {
+TEST_CASE("CVE-2025-29928 CVE-2024-21492 oauth2-proxy #11 a logout ends the session for good") {
     Stage stage;
     auto browser = stage.browser_of(demo::fern, "/login?rd=/a");
     const auto cookie = browser.cookie("cordgate");
@@ -827,7 +862,7 @@ TEST_CASE("a logout ends the session for good") {
     }
 }
 
-TEST_CASE("E14 a logout leads to a page of this site only") {
+TEST_CASE("E14 GHSA-36f2-fcrx-fp4j a logout leads to a page of this site only") {
     Stage stage;
     for (const char* rd :
          {"//evil.example", "/%5Cevil.example", "https://evil.example", "%2F%09%2Fevil.example",
@@ -846,7 +881,7 @@ TEST_CASE("F37 a logout revokes the grant where that is configured") {
     CHECK(stage.discord.count("/oauth2/token/revoke") == 1);
 }
 
-TEST_CASE("a half-finished login opens nothing") {
+TEST_CASE("CVE-2026-54730 CVE-2026-49443 oauth2-proxy #8 a half-finished login opens nothing") {
     Stage stage;
     auto browser = stage.browser();
     browser.get("/login");
@@ -855,4 +890,97 @@ TEST_CASE("a half-finished login opens nothing") {
     browser.set_cookie("cordgate", pending);
     CHECK_MESSAGE(browser.ask("GET", "/").status() == 401, "CVE-2026-32246");
     CHECK(stage.app.count() == 0);
+}
+
+TEST_CASE("F18 a login that a browser prefetches harms nothing") {
+    Stage stage;
+    stage.discord.approve_as(demo::fern);
+    auto browser = stage.browser();
+    const auto begun = callback_of(browser, "/login?rd=/begun");
+    for (int i = 0; i < 3; ++i) {
+        const auto ahead = browser.fetch("GET", "/login?rd=/ahead",
+                                         {
+                                             {"Sec-Purpose", "prefetch"},
+                                             {"Purpose",     "prefetch"}
+        });
+        CHECK(ahead.status() == 302);
+        CHECK(ahead.field("Cache-Control") == "no-store");
+        CHECK(browser.cookie("cordgate").empty());
+    }
+    CHECK(browser.get(begun).field("Location") == "/begun");
+    CHECK(browser
+              .fetch("GET", "/logout",
+                     {
+                         {"Sec-Purpose", "prefetch"}
+    })
+              .status() == 200);
+    CHECK(browser.get("/page").status() == 200);
+}
+
+TEST_CASE("F29 GHSA-f24x-5g9q-753f a dead session cookie at /login is replaced by the login") {
+    Stage stage;
+    auto browser = stage.browser_of(demo::fern);
+    const auto dead = browser.cookie("cordgate");
+    auto copy = browser;
+    REQUIRE(copy.post_form("/logout").status() == 303);
+    CHECK_MESSAGE(browser.get("/page").status() == 302, "not let in");
+    const auto login = browser.get("/login?rd=/page");
+    CHECK(login.field("Location").starts_with(stage.discord.authorize_url()));
+    REQUIRE(browser.visit("/login?rd=/page").status() == 200);
+    CHECK(browser.cookie("cordgate") != dead);
+    CHECK(browser.cookie("cordgate").size() == 43);
+    browser.set_cookie("cordgate", dead);
+    CHECK(browser.ask("GET", "/page").status() == 401);
+}
+
+TEST_CASE("F30 a browser that keeps no cookies ends at a page, not in a loop") {
+    Stage stage;
+    stage.discord.approve_as(demo::fern);
+    auto browser = stage.browser();
+    const auto back = callback_of(browser, "/login?rd=/page");
+    browser.drop_cookie("cordgate-login");
+    const auto page = browser.get(back);
+    CHECK(page.status() == 400);
+    CHECK_FALSE(page.has("Location"));
+    CHECK_FALSE(page.has("Refresh"));
+    CHECK_FALSE(contains(page.body, "http-equiv=\"refresh\""));
+    CHECK(contains(page.body, "cookies for this site"));
+    CHECK(stage.discord.count("/oauth2/token") == 0);
+}
+
+TEST_CASE("CVE-2021-21411 GHSA-652x-m2gr-hppm each access option keeps out who is not meant") {
+    struct Case {
+        std::string name;
+        std::string require;
+        Snowflake inside;
+    };
+    const Case cases[] = {
+        {"user",       "user: ['301000000000000002']",                                        demo::robin},
+        {"guild",      "guild: '401000000000000001'",                                         demo::robin},
+        {"role",       "guild: '401000000000000001', role: ['501000000000000001']",           demo::robin},
+        {"owner",      "owner: '401000000000000003'",                                         demo::noor },
+        {"permission", "permission: {guild: '401000000000000003', all: [MANAGE_GUILD]}",
+         demo::noor                                                                                      },
+        {"any",        "any: [{user: '1'}, {owner: '401000000000000003'}]",                   demo::noor },
+        {"all",        "all: [{guild: '401000000000000003'}, {guild: '401000000000000002'}]", demo::noor },
+        {"not",        "not: {user: '301000000000000003'}",                                   demo::robin},
+    };
+    std::string rules;
+    for (const auto& c : cases) {
+        rules += "{path: /" + c.name + "/**, require: {" + c.require + "}}, ";
+    }
+    Stage stage({.rules = "[" + rules + "{path: /**, access: login}]"});
+    auto pip = stage.browser_of(demo::pip);
+    auto robin = stage.browser_of(demo::robin);
+    auto noor = stage.browser_of(demo::noor);
+    stage.app.forget();
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        CHECK(pip.get("/" + c.name + "/x").status() == 403);
+        CHECK(stage.app.count() == 0);
+    }
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        CHECK((c.inside == demo::noor ? noor : robin).get("/" + c.name + "/x").status() == 200);
+    }
 }
