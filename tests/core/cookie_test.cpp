@@ -7,7 +7,7 @@ namespace cordgate {
 using namespace std::string_view_literals;
 using Values = std::vector<std::string_view>;
 
-TEST_CASE("cookie_values finds every cookie of exactly that name") {
+TEST_CASE("cookie_values finds every cookie of exactly that name, oauth2-proxy #15") {
     struct Case {
         const char* name;
         std::string_view header;

@@ -58,7 +58,7 @@ TEST_CASE("derive_key is HKDF: test case 3 of RFC 5869, its first 32 bytes") {
     CHECK_FALSE(derive_key(input, "a").equals(derive_key(input, "b").reveal()));
 }
 
-TEST_CASE("constant_time_equal compares content and length") {
+TEST_CASE("constant_time_equal compares content and length, oauth2-proxy #16 CVE-2026-77582") {
     CHECK(constant_time_equal("", ""));
     CHECK(constant_time_equal("ab", "ab"));
     CHECK_FALSE(constant_time_equal("ab", "aB"));
@@ -93,11 +93,15 @@ TEST_CASE("a Sealer refuses a value with any bit of any byte changed, D13") {
     CHECK_FALSE(sealer.open(sealed + 'x', "handle"));
 }
 
-TEST_CASE("what is sealed for one thing never opens as another") {
+TEST_CASE("what is sealed for one thing never opens as another, oauth2-proxy #8 CVE-2023-35941") {
     const Sealer sealer({key('a')}, "tokens");
     const auto sealed = sealer.seal("secret", "handle");
     CHECK_FALSE(sealer.open(sealed, "another handle"));
     CHECK_FALSE(sealer.open(sealed, ""));
+    // Bytes that move between the parts of what is authenticated.
+    CHECK_FALSE(sealer.open(sealed, "handl"));
+    CHECK_FALSE(Sealer({key('a')}, "token").open(sealed, "shandle"));
+    CHECK_FALSE(Sealer({key('a')}, "tokensh").open(sealed, "andle"));
     CHECK_FALSE(Sealer({key('a')}, "cookies").open(sealed, "handle"));
     CHECK_FALSE(Sealer({key('b')}, "tokens").open(sealed, "handle"));
 }
@@ -129,7 +133,7 @@ TEST_CASE("a Sealer takes keys of 32 bytes, and at least one") {
                     std::invalid_argument);
 }
 
-TEST_CASE("random values have the promised form and never repeat, F5, G1") {
+TEST_CASE("random values have the promised form and never repeat, F5, G1, CVE-2024-21495") {
     std::set<std::string> seen;
     for (int i = 0; i < 10'000; ++i) {
         const auto token = random_token();

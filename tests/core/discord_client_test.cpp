@@ -473,7 +473,7 @@ TEST_CASE("client: M7 a GET is tried twice on 5xx, and a good second answer coun
     CHECK(discord.user());
 }
 
-TEST_CASE("client: M12 a body beyond the cap is cut, with and without a length") {
+TEST_CASE("client: M12 CVE-2026-26998 a body beyond the cap is cut, with and without a length") {
     const std::string large(3 << 20, ' ');
     FakeDiscord sized(fixed(200, json_type, large));
     const auto user = sized.user();
@@ -593,7 +593,8 @@ TEST_CASE("client: M28 options that cannot be used fail at the start") {
     CHECK_THROWS_AS(make_client(options), std::invalid_argument);
 }
 
-TEST_CASE("client: many threads at once each get their own answer (CVE-2026-33544)") {
+TEST_CASE(
+    "client: many threads at once each get their own answer (CVE-2026-33544 CVE-2026-71326)") {
     FakeDiscord discord([](const httplib::Request& request, httplib::Response& response) {
         const auto token = request.get_header_value("Authorization").substr(7);
         response.set_content(R"({"id":")" + token + R"(","username":"u"})", json_type);

@@ -54,7 +54,7 @@ TEST_CASE("parse_user: null and missing keys are absent, not empty") {
     CHECK(user->display_name() == "a");
 }
 
-TEST_CASE("parse_user: F24 M10 M11 M13 what is not a sound user is malformed") {
+TEST_CASE("parse_user: F24 M10 M11 M13 oauth2-proxy #13 what is not a sound user is malformed") {
     const std::string rows[] = {
         "",
         "{",
@@ -132,7 +132,7 @@ TEST_CASE("parse_guilds: null is an empty list; 200 and 201 guilds are all there
     }
 }
 
-TEST_CASE("parse_guilds: M11 a wrong type never becomes a right") {
+TEST_CASE("parse_guilds: M11 oauth2-proxy #13 a wrong type never becomes a right") {
     const std::string_view rows[] = {
         "{}",
         "[null]",

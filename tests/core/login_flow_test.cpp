@@ -361,7 +361,7 @@ TEST_CASE("finish: a good answer makes one durable session under a new token") {
     CHECK(done.session->handle != done.token->secret().reveal());
 }
 
-TEST_CASE("finish: F1 F12 F13 F15 F16 refused before a code is spent") {
+TEST_CASE("finish: F1 F12 F13 F15 F16 oauth2-proxy #9 refused before a code is spent") {
     struct Row {
         const char* query;  // "$" stands for the state
         LoginFailure failure;
@@ -416,14 +416,15 @@ TEST_CASE("finish: F1 F12 F13 F15 F16 refused before a code is spent") {
     }
 }
 
-TEST_CASE("finish: F10 F14 our own issuer and unknown parameters are fine") {
+TEST_CASE("finish: F10 F11 F14 our own issuer and unknown parameters are fine") {
     Site site;
     const auto state = site.begin();
     CHECK_FALSE(site.come_back("iss=https%3A%2F%2Fdiscord.com&permissions=8&code=c&state=" + state)
                     .failure);
 }
 
-TEST_CASE("finish: F6 a state of another browser is refused, and its code is not spent") {
+TEST_CASE(
+    "finish: F6 GHSA-rrm8-32g4-w8m3 a state of another browser is refused, its code not spent") {
     for (const auto browser : {"browser-2", "", "browser-1 "}) {
         Site site;
         LoginRequest request;
@@ -436,7 +437,7 @@ TEST_CASE("finish: F6 a state of another browser is refused, and its code is not
     }
 }
 
-TEST_CASE("finish: F2 a state works once, also when the first answer was an error") {
+TEST_CASE("finish: F2 D20 a state works once, also when the first answer was an error") {
     Site site;
     const auto state = site.begin();
     CHECK_FALSE(site.come_back("code=c&state=" + state).failure);
@@ -609,7 +610,7 @@ TEST_CASE("finish: M24 a guild list of full length proves no absence") {
     CHECK(done.session->identity.members_at == site.now.load());
 }
 
-TEST_CASE("finish: F27 F28 each login has its own token and handle") {
+TEST_CASE("finish: F27 F28 oauth2-proxy #1 each login has its own token and handle") {
     Site site;
     const auto one = site.come_back("code=a-7&state=" + site.begin());
     const auto two = site.come_back("code=b-7&state=" + site.begin());
@@ -632,7 +633,9 @@ TEST_CASE("finish: F38 one callback URL opened eight times at once asks for one 
     CHECK(std::count(site.api.calls.begin(), site.api.calls.end(), "exchange") == 1);
 }
 
-TEST_CASE("finish: CVE-2026-33544 a thousand logins on eight threads each get their own user") {
+TEST_CASE(
+    "finish: CVE-2026-33544 CVE-2026-71326 a thousand logins on eight threads each get their own "
+    "user") {
     Site site;
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;

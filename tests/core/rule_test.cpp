@@ -76,7 +76,7 @@ Identity with_roles(Identity identity, Roles... roles) {
 
 }  // namespace
 
-TEST_CASE("PathGlob matches whole segments, however the path is spelled") {
+TEST_CASE("PathGlob matches whole segments and is bound at both ends, C22") {
     struct Case {
         const char* glob;
         std::string_view path;
@@ -106,6 +106,8 @@ TEST_CASE("PathGlob matches whole segments, however the path is spelled") {
         {"/*.css",       "/a/site.css",   false}, // C31
         {"/**/*.css",    "/a/b/site.css", true },
         {"/**/*.css",    "/site.css",     true },
+        {"/public",      "/publicx",      false}, // C22
+        {"/*.css",       "/admin/x.css",  false}, // C22
         {"/a/**/z",      "/a/z",          true },
         {"/a/**/z",      "/a/b/z/c/z",    true },
         {"/a/**/z",      "/a/b/z/c",      false},
@@ -226,7 +228,7 @@ TEST_CASE("judge gives names to nobody on public pages and refuses only when it 
     expect("require beats optional", rule(Access::optional, user(bob)), &known, Verdict::forbidden);
 }
 
-TEST_CASE("RuleSet::match takes the first rule, and asks for a login after the last") {
+TEST_CASE("RuleSet::match takes the first rule, and asks for a login after the last, C27") {
     const RuleSet rules({
         {glob("/assets/**"), {"GET"},              Access::everyone, {}, "assets"       },
         {glob("/feed"),      {},                   Access::optional, {}, "feed"         },

@@ -10,7 +10,7 @@
 
 namespace cordgate {
 
-TEST_CASE("a Secret compares by content and in no other way") {
+TEST_CASE("a Secret compares by content and in no other way, CVE-2026-77582") {
     const Secret secret("open sesame");
     CHECK(secret.equals("open sesame"));
     CHECK_FALSE(secret.equals("open sesamE"));
