@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -84,6 +85,19 @@ private:
     bool complained_ = false;
 };
 
+// yaml-cpp says of a tab only that something else was expected.
+std::string tab_hint(std::string_view text) {
+    for (int line = 1; !text.empty(); ++line) {
+        const auto indent = text.substr(0, text.find_first_not_of(" \t"));
+        const auto rest = text.substr(indent.size());
+        const bool blank = rest.empty() || rest.front() == '\n' || rest.front() == '\r';
+        if (!blank && indent.find('\t') != indent.npos)
+            return "; tabs cannot indent YAML (line " + std::to_string(line) + ")";
+        text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+    }
+    return "";
+}
+
 class Descriptor {
 public:
     explicit Descriptor(int fd) : fd_(fd) {}
@@ -137,7 +151,8 @@ Node parse_yaml(std::string_view text, const std::string& name, Problems& proble
         if (!documents.empty())
             root = Converter(name, problems).convert(documents.front(), start, 0);
     } catch (const YAML::Exception& e) {
-        problems.error(place_of(name, e.mark, start), "", "is not valid YAML: " + e.msg);
+        problems.error(place_of(name, e.mark, start), "",
+                       "is not valid YAML: " + e.msg + tab_hint(text));
     } catch (const std::exception& e) {
         problems.error(start, "", std::string("is not valid YAML: ") + e.what());
     }
@@ -149,6 +164,10 @@ Node parse_yaml(std::string_view text, const std::string& name, Problems& proble
     root.kind = Node::Kind::map;
     if (root.place.line == 0) root.place = start;
     return root;
+}
+
+bool is_mounted_secret(std::string_view path) {
+    return path.starts_with("/run/secrets/") && path.find("/../") == path.npos;
 }
 
 FileText read_file(const std::string& path, std::size_t max_bytes) {
@@ -163,7 +182,8 @@ FileText read_file(const std::string& path, std::size_t max_bytes) {
         out.problem = "cannot be read: " + errno_text(EISDIR);
         return out;
     }
-    out.world_readable = S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0;
+    out.world_readable =
+        S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0 && !is_mounted_secret(path);
     std::string text;
     char buffer[16 * 1024];
     while (text.size() <= max_bytes) {

@@ -44,8 +44,11 @@ Node parse_yaml(std::string_view text, const std::string& name, Problems& proble
 struct FileText {
     std::optional<std::string> text;
     std::string problem;
-    bool world_readable = false;
+    bool world_readable = false;  ///< and not one of `is_mounted_secret`
 };
+/// Whether a container's runtime put the file there: under /run/secrets/ every
+/// user of the container may read, and nobody else is in it.
+bool is_mounted_secret(std::string_view path);
 FileText read_file(const std::string& path, std::size_t max_bytes);
 
 /// Reads and parses a configuration file: byte order mark and CRLF are fine;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/document.hpp"
+#include "config/network.hpp"
 #include "config/sections.hpp"
 #include "config/table.hpp"
 #include "config/tree.hpp"
@@ -72,19 +73,11 @@ std::string origin_of(const Values& values, std::string_view key) {
     return values.given(key) ? values.place(key).to_string() : "default";
 }
 
-// A password inside of a URL, as in redis://user:pass@host.
-std::string mask_userinfo(const std::string& text) {
-    const auto scheme = text.find("://");
-    const auto at = text.rfind('@');
-    if (scheme == text.npos || at == text.npos || at < scheme) return text;
-    return text.substr(0, scheme + 3) + "********" + text.substr(at);
-}
-
 std::string yaml_of(const Node& node) {
     std::string out;
     switch (node.kind) {
         case Node::Kind::null: return "null";
-        case Node::Kind::scalar: return yaml_scalar(mask_userinfo(node.text));
+        case Node::Kind::scalar: return yaml_scalar(node.text);
         case Node::Kind::list:
             for (const auto& item : node.items) out += (out.empty() ? "" : ", ") + yaml_of(item);
             return "[" + out + "]";
@@ -123,6 +116,35 @@ void describe(const Values& values, Settings& settings) {
     }
 }
 
+// Somebody who started Cordgate in the wrong folder should not have to work that
+// out from a list of settings that are missing.
+void note_no_file(const Values& values, const Place& home, Problems& problems) {
+    if (values.given("server.public_url") || values.given("discord.client_id") ||
+        values.given("upstreams"))
+        return;
+    problems.error(home, "",
+                   "no cordgate.yaml here and none in /etc/cordgate; use --config FILE, or "
+                   "'cordgate init' to write one");
+}
+
+// A setting that does nothing must not look as if it did.
+void warn_not_yet(Values& values, const Settings& settings) {
+    for (const auto& row : settings_table()) {
+        if (row.not_yet.empty()) continue;
+        const std::string file_key = std::string(row.key) + "_file";
+        const bool from_file = row.is_secret() && values.filled(file_key);
+        if (!from_file && !values.filled(row.key)) continue;
+        if (row.type == Type::boolean && values.node(row.key)->text == row.fallback) continue;
+        // Required there, so that a later version does not begin to hand out more.
+        if (row.key == "internal.token" && !is_local(settings.internal.listen)) continue;
+        values.warning(from_file ? file_key : row.key,
+                       "has no effect in this version: " + std::string(row.not_yet));
+    }
+    if (settings.logout_revoke == LogoutRevoke::last_session)
+        values.warning("logout.revoke",
+                       "last_session has no effect in this version: it is the same as never");
+}
+
 }  // namespace
 
 Loaded load(const Sources& sources) {
@@ -136,6 +158,8 @@ Loaded load(const Sources& sources) {
     take_outside(sources.flags, true, values, problems);
     take_outside(sources.environment, false, values, problems);
     values.take_map(file);
+
+    if (sources.file.empty()) note_no_file(values, home, problems);
 
     Settings settings;
     // Without the file, everything in it would be reported as missing.
@@ -151,6 +175,7 @@ Loaded load(const Sources& sources) {
         read_login(values, settings);
         read_headers(values, settings);
         read_log(values, settings);
+        warn_not_yet(values, settings);
         describe(values, settings);
     }
     Loaded out;

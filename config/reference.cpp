@@ -63,6 +63,8 @@ void add_rows(const std::vector<Setting>& rows, std::string_view section, std::s
         out += "| `" + std::string(row.key) + "` | " + type_words(row) + " | " +
                default_words(row) + " | " + cell(row.help) + range_words(row);
         if (row.is_secret()) out += " Or `" + std::string(row.key) + "_file`.";
+        if (!row.not_yet.empty())
+            out += " **No effect in this version:** " + cell(row.not_yet) + ".";
         out += " |\n";
     }
 }
@@ -153,7 +155,7 @@ std::string properties(const std::vector<Branch>& branches, const std::string& i
             continue;
         }
         const auto& row = *branch.row;
-        add(property(branch.name, std::string(row.help), keywords(row, indent + "  "), indent));
+        add(property(branch.name, row.described(), keywords(row, indent + "  "), indent));
         if (row.is_secret())
             add(property(branch.name + "_file", "A file that holds " + std::string(row.key) + ".",
                          "\"type\": \"string\"", indent));
@@ -209,11 +211,15 @@ Every setting has one name in three spellings. `session.idle_timeout` is
 - as a flag: `--session-idle-timeout 24h`
 - in the environment: `CORDGATE_SESSION_IDLE_TIMEOUT=24h`
 
+The file is the one that `--config` names, else the one in the variable `CORDGATE_CONFIG`, else
+`./cordgate.yaml`, else `/etc/cordgate/cordgate.yaml`. `cordgate init` writes one to begin with.
+
 A flag counts more than the environment, which counts more than the file. Lists are comma lists in
 flags and environment; `upstreams` is a comma list of URLs there. The other structured settings
 (`login.profiles`, `login.auto_join`, `rules`, `headers.inject`) can only be set in the file.
 Unknown keys, flags and variables are errors. `cordgate check` prints every problem with its
-place, or the settings in effect.
+place, or the settings in effect. A setting of later versions is marked with **No effect in this
+version**; giving it is a warning.
 
 **Durations** are sums of numbers with a unit: `500ms`, `10s`, `15m`, `1h30m`, `7d`. **Sizes** are a
 number with `B`, `KiB`, `MiB` or `GiB`. `0` needs no unit. **Ids** of Discord are decimal and belong

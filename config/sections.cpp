@@ -111,6 +111,32 @@ void read_public_url(Values& values, Settings& settings) {
             "server.allow_insecure: true if you know that nobody can listen");
 }
 
+// The browser's address and the addresses listened on may differ when something
+// stands in between; what is likely a mistake is a warning.
+void warn_unreachable(Values& values, const Server& server) {
+    const auto& own = server.public_url;
+    if (own.host.empty() || !server.trusted_proxies.empty() ||
+        values.problems().has_error("server.trusted_proxies"))
+        return;
+    const auto& all = server.listen;
+    const bool only_unix = std::all_of(all.begin(), all.end(), [](const Endpoint& endpoint) {
+        return !endpoint.unix_path.empty();
+    });
+    if (only_unix) return;
+    if (own.is_secure() && !server.tls.enabled())
+        values.warning("server.public_url",
+                       "is https, so TLS must end in a proxy before Cordgate; name the proxy in "
+                       "server.trusted_proxies, or every visitor has its address");
+    const bool port_is_there = std::any_of(all.begin(), all.end(), [&](const Endpoint& endpoint) {
+        return endpoint.port == 0 || endpoint.port == own.port;
+    });
+    if (!own.is_secure() && own.is_loopback() && !port_is_there)
+        values.warning("server.public_url",
+                       "has port " + std::to_string(own.port) +
+                           ", which is in no address of server.listen; visitors come back from "
+                           "Discord to that port");
+}
+
 // https, or http to this machine: tokens go there.
 void read_discord_url(Values& values, std::string_view key, const Settings& settings,
                       std::string& out) {
@@ -137,35 +163,8 @@ std::optional<std::string> path_problem(const std::string& path) {
     return std::nullopt;
 }
 
-std::optional<std::string> redis_problem(std::string_view url) {
-    auto rest = url.substr(8);
-    const auto at = rest.rfind('@');
-    if (at != rest.npos) rest = rest.substr(at + 1);
-    const auto slash = rest.find('/');
-    const auto db = slash == rest.npos ? std::string_view() : rest.substr(slash + 1);
-    if (!std::all_of(db.begin(), db.end(), is_digit) || db.size() > 4)
-        return "has a database that is not a number; write redis://host:port/0";
-    auto host = rest.substr(0, slash);
-    const auto bracket = host.rfind(']');
-    const auto colon = host.find(':', bracket == host.npos ? 0 : bracket);
-    if (colon != host.npos) {
-        const auto port = host.substr(colon + 1);
-        if (port.empty() || port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit) ||
-            std::stoi(std::string(port)) == 0 || std::stoi(std::string(port)) > 65535)
-            return "has a port that is not a number from 1 to 65535";
-        host = host.substr(0, colon);
-    }
-    if (host.empty()) return "has no host; write redis://host:port/0";
-    const bool v6 = host.starts_with('[') && host.ends_with(']') &&
-                    is_ip_address(host.substr(1, host.size() - 2));
-    if (!v6 && !is_host_name(host)) return "has a host that is neither a name nor an address";
-    return std::nullopt;
-}
-
 // The store's URL may hold a password, so it is never repeated.
 std::optional<std::string> store_problem(const std::string& store) {
-    constexpr auto forms =
-        "write memory:, sqlite:PATH, redis://[user:pass@]host:port/db or redis+unix:/path";
     if (store == "memory:") return std::nullopt;
     if (store.starts_with("sqlite:")) {
         const auto path = store.substr(7);
@@ -179,12 +178,9 @@ std::optional<std::string> store_problem(const std::string& store) {
             return "names a folder, not a file: " + in_quotes(path);
         return std::nullopt;
     }
-    if (store.starts_with("redis://")) return redis_problem(store);
-    if (store.starts_with("redis+unix:")) {
-        if (store.substr(11).starts_with('/')) return std::nullopt;
-        return "needs an absolute path behind redis+unix:";
-    }
-    return std::string("is no store that Cordgate knows; ") + forms;
+    if (store.starts_with("redis:") || store.starts_with("redis+") || store.starts_with("rediss:"))
+        return "redis is not supported by this version; use sqlite:PATH or memory:";
+    return "is no store that Cordgate knows; use sqlite:PATH or memory:";
 }
 
 void read_keys(Values& values, Settings& settings) {
@@ -316,6 +312,15 @@ std::optional<std::string> header_problem(const std::string& name, const Headers
     return std::nullopt;
 }
 
+// What may stand in braces, behind a problem that is about that.
+std::string allowed_placeholders(std::string_view problem) {
+    if (!problem.starts_with("unknown placeholder")) return "";
+    std::string out;
+    for (const auto name : inject_placeholders())
+        out += (out.empty() ? "; allowed: {" : ", {") + std::string(name) + "}";
+    return out;
+}
+
 void read_inject(Values& values, Settings& settings) {
     constexpr auto key = "headers.inject";
     const Node* const node = values.node(key);
@@ -343,7 +348,7 @@ void read_inject(Values& values, Settings& settings) {
             values.problems().error(value.place, full,
                                     "must be a text; put it in quotes, as in \"{user.id}\"");
         } else if (const auto problem = inject_template_problem(value.text)) {
-            values.problems().error(value.place, full, *problem);
+            values.problems().error(value.place, full, *problem + allowed_placeholders(*problem));
         } else {
             settings.headers.inject.emplace_back(name, value.text);
         }
@@ -418,6 +423,7 @@ void read_server(Values& values, Settings& settings) {
     }
     server.workers = values.count("server.workers");
     read_tls(values, settings);
+    warn_unreachable(values, server);
 
     auto& limits = server.limits;
     limits.header_bytes = values.count("server.limits.header_bytes");
@@ -486,6 +492,13 @@ void read_discord(Values& values, Settings& settings) {
                       [](char c) { return hex_value(c) >= 0; })))
         values.error("discord.public_key", "is not an Ed25519 key: 64 hexadecimal digits");
     read_discord_url(values, "discord.api_url", settings, discord.api_url);
+    const auto version = discord.api_url.substr(discord.api_url.rfind('/') + 1);
+    const bool versioned = version.size() > 1 && version.front() == 'v' &&
+                           std::all_of(version.begin() + 1, version.end(), is_digit);
+    if (!versioned && !values.problems().has_error("discord.api_url"))
+        values.warning(
+            "discord.api_url",
+            "does not end in a version such as /v10; Discord may answer in another form");
     read_discord_url(values, "discord.authorize_url", settings, discord.authorize_url);
     read_discord_url(values, "discord.cdn_url", settings, discord.cdn_url);
     discord.ca_file = values.text("discord.ca_file");

@@ -71,16 +71,18 @@ void print(const std::vector<Branch>& branches, const std::string& indent, std::
         }
         const auto& row = *branch.row;
         if (indent.empty()) out += "\n";
-        out += comment(row.help, indent);
+        out += comment(row.described(), indent);
         if (row.is_structured() &&
             (indent.empty() || !row.fields.empty() || row.key.starts_with("headers."))) {
             print_structured(branch, indent, out);
         } else if (row.key == "discord.client_secret") {
-            out += indent + "client_secret_file: /run/secrets/discord\n";
+            out += indent + "client_secret_file: /run/secrets/discord_client_secret\n";
         } else if (row.is_secret()) {
             out += indent + "# " + branch.name + "_file: /run/secrets/" + branch.name + "\n";
         } else if (row.required) {
             out += indent + branch.name + ": " + std::string(row.example) + "\n";
+        } else if (!row.fallback.empty() && !row.not_yet.empty()) {
+            out += indent + "# " + branch.name + ": " + yaml_default(row) + "\n";
         } else if (!row.fallback.empty()) {
             out += indent + branch.name + ": " + yaml_default(row) + "\n";
         } else {
@@ -119,7 +121,7 @@ server:
 discord:
   # 1. From the page "OAuth2" of your application at Discord.
   client_id: "PASTE_CLIENT_ID"
-  # 2. Put the client secret into this file (chmod 600).
+  # 2. Put the client secret into this file; here it is the one that compose.yaml mounts.
   client_secret_file: /run/secrets/discord_client_secret
 
 upstreams:
@@ -141,13 +143,18 @@ session:
 
 std::string init_compose_yaml() {
     return R"(# Start with: docker compose up
-# The secret file must be readable by the user that Cordgate runs as in the container.
+#
+# The client secret belongs into ./discord_client_secret. The container's user, 65532, must be able
+# to read it: chmod 644 it, or chown 65532 and chmod 400 it.
 services:
   cordgate:
+    # Built by './dev image' in the sources of Cordgate.
     image: cordgate
     command: ["serve", "--config", "/etc/cordgate/cordgate.yaml"]
     restart: unless-stopped
-    ports: ["4180:4180"]
+    # For this machine alone: a proxy that speaks TLS stands in front. Without 127.0.0.1 everybody
+    # can connect, past the host's firewall.
+    ports: ["127.0.0.1:4180:4180"]
     working_dir: /var/lib/cordgate
     volumes:
       - ./cordgate.yaml:/etc/cordgate/cordgate.yaml:ro
@@ -161,7 +168,7 @@ services:
 
 secrets:
   discord_client_secret:
-    file: ./discord_client_secret.txt
+    file: ./discord_client_secret
 
 volumes:
   cordgate-data:

@@ -28,6 +28,12 @@ Setting shown_as(std::string_view example, Setting row) {
     return row;
 }
 
+// A setting that later versions will follow; `instead` says what holds today.
+Setting not_yet(std::string_view instead, Setting row) {
+    row.not_yet = instead;
+    return row;
+}
+
 Setting boolean(std::string_view key, std::string_view fallback, std::string_view help) {
     return {.key = key, .type = Type::boolean, .fallback = fallback, .help = help};
 }
@@ -194,9 +200,12 @@ std::vector<Setting> make_table() {
         required(text("discord.client_id", "", "Of the application in Discord's developer portal.",
                       "\"1234\"")),
         required(secret("discord.client_secret", "Of the same application.")),
-        secret("discord.bot_token", "Only for bot features; they refuse to start without it."),
-        text("discord.public_key", "",
-             "Of the same application, in hex; turns on the webhook endpoint."),
+        not_yet("there are no bot features",
+                secret("discord.bot_token",
+                       "Only for bot features; they refuse to start without it.")),
+        not_yet("there is no webhook endpoint",
+                text("discord.public_key", "",
+                     "Of the same application, in hex; turns on the webhook endpoint.")),
         text("discord.api_url", "https://discord.com/api/v10", "Where Discord's API is."),
         text("discord.authorize_url", "https://discord.com/oauth2/authorize",
              "Where browsers go to sign in."),
@@ -214,18 +223,21 @@ std::vector<Setting> make_table() {
         structured("login.profiles", Type::named,
                    "Other kinds of login, for /login?profile=NAME: name -> settings.",
                    profile_fields()),
-        structured("login.auto_join", Type::entries,
+        not_yet("nobody is made a member",
+                structured("login.auto_join", Type::entries,
                    "Guilds that visitors join at login; needs the scope guilds.join and a bot "
                    "token.",
                    {required(text("guild", "", "The guild's id.",
                                     "\"197038439483310086\"")),
                  list("roles", "", "Role ids given to a new member.", "\"41771983423143936\""),
                  text("nick", "", "Nickname given to a new member.", "Visitor")}
-               ),
+               )),
         list("login.allowed_redirect_hosts", "",
              "Hosts besides our own origin that `rd` may lead to: host, host:port or .domain.",
              "wiki.example.com"),
-        choice("logout.revoke", "never", "Whether logging out also revokes the grant at Discord.",
+        choice("logout.revoke", "never",
+               "Whether logging out also revokes the grant at Discord. last_session has no effect "
+               "in this version: it is the same as never.",
                {"never", "last_session","always"}
                ),
         required(structured("upstreams", Type::entries,
@@ -236,7 +248,7 @@ std::vector<Setting> make_table() {
                    "Who may see what. The first match wins; after the last: login required.",
                    rule_fields()),
         text("session.store", "sqlite:cordgate.db",
-             "memory: | sqlite:PATH | redis://[user:pass@]host:port/db | redis+unix:/path."),
+             "memory: (gone after a restart) or sqlite:PATH."),
         {.key = "session.keys",
                  .type = Type::secret_list,
          .help = "Base64 of 32 bytes each; the first seals, all open. Empty: made once and "
@@ -252,16 +264,21 @@ std::vector<Setting> make_table() {
         choice("session.cookie.same_site", "lax", "When browsers send the cookie across sites.",
                {"lax", "strict", "none"}
                ),
-        seconds("identity.user_max_age", "1h", "How old the profile may be.", 0, 30 * day),
-        seconds("identity.guilds_max_age", "5m",
-                "How old guild and role knowledge may be: a kicked member is out after this long.",
-                0, 30 * day),
-        seconds("identity.max_stale", "1h",
-                "How long the last answer may serve while Discord cannot be asked.", 0, 30 * day),
+        not_yet("the profile of the login counts until the session ends",
+                seconds("identity.user_max_age", "1h", "How old the profile may be.", 0, 30 * day)),
+        not_yet("guilds and roles of the login count until the session ends, so a kicked member "
+                "stays in until then; see session.lifetime",
+                seconds("identity.guilds_max_age", "5m", "How old guild and role knowledge may be.",
+                        0, 30 * day)),
+        not_yet("Discord is asked at the login only",
+                seconds("identity.max_stale", "1h",
+                        "How long the last answer may serve while Discord cannot be asked.", 0,
+                        30 * day)),
         list("identity.member_guilds", "",
              "Guilds whose member object (roles, nick) is loaded, besides those that rules name.",
              "\"197038439483310086\""),
-        count("cache.users", "10000", "Profiles kept in memory.", 1, 100'000'000),
+        not_yet("profiles are kept with their sessions",
+                count("cache.users", "10000", "Profiles kept in memory.", 1, 100'000'000)),
         count("cache.sessions", "100000", "Sessions kept in memory.", 1, 100'000'000),
         boolean("headers.user_json", "true", "Sends X-Discord-User, the profile as JSON."),
         size("headers.user_json_bytes", "6KiB", "Largest X-Discord-User.", 256, mib),
@@ -277,10 +294,13 @@ std::vector<Setting> make_table() {
                    "Headers of your own: name -> template, e.g. \"X-Team\": \"{user.id}\"."),
         text("internal.listen", "127.0.0.1:4181",
              "Where the internal API listens: host:port, [v6]:port or unix:/path."),
-        secret("internal.token",
-               "Bearer token of the internal API; required unless it listens on loopback or a unix "
-               "socket."),
-        boolean("internal.expose_tokens", "false", "Lets the internal API hand out access tokens."),
+        not_yet("the internal API has health pages only, which need no token",
+                secret("internal.token",
+                       "Bearer token of the internal API; required unless it listens on loopback "
+                       "or a unix socket.")),
+        not_yet("the internal API hands out no tokens",
+                boolean("internal.expose_tokens", "false",
+                        "Lets the internal API hand out access tokens.")),
         choice("log.level", "info", "What is logged.", {"debug", "info", "warn", "error"}
                ),
         choice("log.format", "text", "How it is logged.", {"text", "json"}
@@ -318,7 +338,7 @@ std::vector<OuterName> make_outer_names() {
     for (const auto& row : settings_table()) {
         if (row.is_structured() && row.key != "upstreams") continue;
         const std::string key(row.key);
-        add(key, std::string(row.help), metavar(row));
+        add(key, row.described(), metavar(row));
         if (row.is_secret()) add(key + "_file", "Reads " + key + " from this file.", "FILE");
     }
     return out;
@@ -350,6 +370,11 @@ std::string upper_name(std::string_view key) {
 }
 
 }  // namespace
+
+std::string Setting::described() const {
+    if (not_yet.empty()) return std::string(help);
+    return std::string(help) + " No effect in this version: " + std::string(not_yet) + ".";
+}
 
 const std::vector<Setting>& settings_table() {
     static const std::vector<Setting> table = make_table();

@@ -42,7 +42,10 @@ struct Setting {
     bool whole_seconds = false;        ///< duration without a fraction
     std::string_view example = {};     ///< for config/example.yaml and the docs
     std::vector<Setting> fields = {};  ///< Type::entries and Type::named
+    std::string_view not_yet = {};     ///< not empty: it is read but unused, and this holds instead
 
+    /// `help`, and that the setting does nothing where that is so.
+    std::string described() const;
     bool is_secret() const { return type == Type::secret || type == Type::secret_list; }
     /// Whether one line of text can hold it, so that flags and environment may.
     bool is_structured() const {

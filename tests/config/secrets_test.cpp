@@ -1,3 +1,4 @@
+#include "config/document.hpp"
 #include "support.hpp"
 
 using namespace cordgate;
@@ -56,7 +57,8 @@ TEST_CASE("a secret may come from a file, without its line break (N6)") {
     CHECK(flag.settings->discord.client_secret.reveal() == good_secret);
 }
 
-TEST_CASE("a secret's file that cannot serve is named with the reason (N6, CWE-732)") {
+TEST_CASE(
+    "a secret's file that cannot serve is named with the reason (N6, CWE-732, CVE-2026-54762)") {
     const Folder folder;
     CHECK(says(load_file_secret(folder.path() + "/absent"), "No such file or directory"));
     CHECK(says(load_file_secret(folder.path()), "Is a directory"));
@@ -70,6 +72,13 @@ TEST_CASE("a secret's file that cannot serve is named with the reason (N6, CWE-7
     CHECK(open.settings);
     CHECK(says(open, "warning: "));
     CHECK(says(open, "every user of this machine"));
+}
+
+TEST_CASE("a secret that a container's runtime mounts may be readable") {
+    CHECK(is_mounted_secret("/run/secrets/discord_client_secret"));
+    CHECK_FALSE(is_mounted_secret("/run/secrets/../../etc/secret"));
+    CHECK_FALSE(is_mounted_secret("/run/secrets.txt"));
+    CHECK_FALSE(is_mounted_secret("run/secrets/a"));
 }
 
 TEST_CASE("two forms of one secret are an error, wherever they are") {
@@ -162,7 +171,7 @@ TEST_CASE("no message repeats a secret") {
     CHECK_FALSE(says(flag, mark));
 }
 
-TEST_CASE("broken certificates and keys refuse to start (K3, CVE-2026-27586)") {
+TEST_CASE("broken certificates and keys refuse to start (K3, CVE-2026-27586, CVE-2022-46153)") {
     const Folder folder;
     const auto cert = folder.write("cert.pem", certificate);
     const auto key = folder.write("key.pem", private_key);

@@ -52,14 +52,15 @@ inline std::string read(const std::string& path) {
 
 inline constexpr std::string_view good_secret = "kq8Zr4mVt2wXy6Bd0FhJ";
 
-/// What is required, and nothing else; every line can be replaced by a variable.
+/// What is required, and what spares a warning; every line can be replaced by a variable.
 inline std::map<std::string, std::string> minimal() {
     return {
-        {"CORDGATE_SERVER_PUBLIC_URL",     "https://app.example.com"},
-        {"CORDGATE_DISCORD_CLIENT_ID",     "1234"                   },
-        {"CORDGATE_DISCORD_CLIENT_SECRET", std::string(good_secret) },
-        {"CORDGATE_UPSTREAMS",             "http://127.0.0.1:3000"  },
-        {"CORDGATE_SESSION_STORE",         "memory:"                }
+        {"CORDGATE_SERVER_PUBLIC_URL",      "https://app.example.com"},
+        {"CORDGATE_DISCORD_CLIENT_ID",      "1234"                   },
+        {"CORDGATE_DISCORD_CLIENT_SECRET",  std::string(good_secret) },
+        {"CORDGATE_UPSTREAMS",              "http://127.0.0.1:3000"  },
+        {"CORDGATE_SESSION_STORE",          "memory:"                },
+        {"CORDGATE_SERVER_TRUSTED_PROXIES", "10.0.0.0/8"             }
     };
 }
 
