@@ -58,7 +58,9 @@ TEST_CASE("derive_key is HKDF: test case 3 of RFC 5869, its first 32 bytes") {
     CHECK_FALSE(derive_key(input, "a").equals(derive_key(input, "b").reveal()));
 }
 
-TEST_CASE("constant_time_equal compares content and length, oauth2-proxy #16 CVE-2026-77582") {
+TEST_CASE(
+    "constant_time_equal compares content and length, oauth2-proxy #16 CVE-2026-77582 "
+    "CVE-2026-32595 CVE-2026-41263") {
     CHECK(constant_time_equal("", ""));
     CHECK(constant_time_equal("ab", "ab"));
     CHECK_FALSE(constant_time_equal("ab", "aB"));

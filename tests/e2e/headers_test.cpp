@@ -435,7 +435,8 @@ TEST_CASE("only the exact session cookie is a session") {
         {"D9 no value",                           "cordgate"},
         {"G25 a quote",                           "cordgate=' OR 1=1 --"                                                },
         {"G25 long",                           "cordgate=" + std::string(10000,'a')},
-        {"the handle is no cookie",                       "cordgate=" + stage.app.last().field("X-Discord-Session")                                                     },
+        {"CVE-2024-47616 the handle is no cookie",
+         "cordgate=" + stage.app.last().field("X-Discord-Session")                                                     },
     };
     stage.app.forget();
     for (const auto& c : cases) {

@@ -193,7 +193,9 @@ TEST_CASE("D14 after a key was rotated old sessions open, and new ones need the 
     CHECK(finds(*only_old.sessions, old_token));
 }
 
-TEST_CASE("G3 the files hold no token, no cookie, no state and nothing of the visitor") {
+TEST_CASE(
+    "G3 F33 oauth2-proxy #10 the files hold no token, no cookie, no state and nothing of the "
+    "visitor") {
     const TempDir directory;
     const auto path = directory.file("cordgate.db");
     const auto token = SessionToken::make();

@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("every session repository keeps sessions", Backend, SealedInM
         CHECK((*found)->grant.access_token.reveal() == "access-h");
         CHECK((*found)->identity.user.username == "nelly");
     }
-    SUBCASE("G7 a session ends at the instant it expires, however active") {
+    SUBCASE("G7 D17 oauth2-proxy #17 a session ends at the instant it expires, however active") {
         REQUIRE(sessions.create(token, session_of("h")));
         REQUIRE(sessions.touch(digest, noon + 24h - 1ns));
         CHECK(sessions.find(digest, noon + 24h - 1ns)->has_value());
