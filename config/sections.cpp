@@ -126,7 +126,7 @@ void warn_unreachable(Values& values, const Server& server) {
     if (own.is_secure() && !server.tls.enabled())
         values.warning("server.public_url",
                        "is https, so TLS must end in a proxy before Cordgate; name the proxy in "
-                       "server.trusted_proxies, or every visitor has its address");
+                       "server.trusted_proxies, or all visitors count as one client");
     const bool port_is_there = std::any_of(all.begin(), all.end(), [&](const Endpoint& endpoint) {
         return endpoint.port == 0 || endpoint.port == own.port;
     });
