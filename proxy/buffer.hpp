@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -18,6 +19,7 @@ public:
     std::size_t size() const { return end_ - begin_; }
 
     void consume(std::size_t size) {
+        check(size <= end_ - begin_);
         begin_ += size;
         if (begin_ == end_) begin_ = end_ = 0;
     }
@@ -27,7 +29,10 @@ public:
         if (capacity_ - end_ < wanted) make_room(wanted);
         return {data_.get() + end_, capacity_ - end_};
     }
-    void commit(std::size_t size) { end_ += size; }
+    void commit(std::size_t size) {
+        check(size <= capacity_ - end_);
+        end_ += size;
+    }
     void append(std::string_view bytes) {
         if (bytes.empty()) return;  // there may be no memory to copy to
         std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
@@ -42,6 +47,12 @@ public:
     }
 
 private:
+    /// Two readers of one buffer would hand out memory that is not theirs: better
+    /// no process than that, in every build.
+    static void check(bool holds) {
+        if (!holds) std::abort();
+    }
+
     void make_room(std::size_t wanted) {
         const auto held = size();
         if (capacity_ >= held + wanted) {

@@ -47,8 +47,10 @@ Awaitable<void> Connection::run(asio::ssl::context* tls) {
 }
 
 void Connection::drain() {
-    const bool tunnel = exchange_ && exchange_->in_tunnel;
-    if (idle_ || tunnel) stream_.cancel_waiting();
+    Stream* const tunnel = exchange_ ? exchange_->tunnel : nullptr;
+    // Without a whole head there is no request that would have to be finished.
+    if (!exchange_ || tunnel) stream_.cancel_waiting();
+    if (tunnel) tunnel->cancel_waiting();
 }
 
 /// Reads until a head is complete. `gone`: the client left before it began one.

@@ -15,6 +15,7 @@ Deadline::~Deadline() {
 
 void Deadline::expires_after(std::chrono::milliseconds after) {
     // The owner's clock may be a tick behind: never expire early.
+    after_ = after;
     expiry_ = owner_.now_ + after + Deadlines::tick;
 }
 

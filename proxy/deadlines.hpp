@@ -19,7 +19,14 @@ public:
 
     /// From now on `on_expiry` is called once, `after` from now (within a tick).
     void expires_after(std::chrono::milliseconds after);
-    void expires_never() { expiry_ = SteadyClock::time_point::max(); }
+    void expires_never() {
+        expiry_ = SteadyClock::time_point::max();
+        after_ = std::chrono::milliseconds(0);
+    }
+    /// As long again as was given last: there was progress.
+    void renew() {
+        if (after_.count() > 0) expires_after(after_);
+    }
 
 protected:
     virtual void on_expiry() = 0;
@@ -34,6 +41,7 @@ private:
     Deadline* next_ = nullptr;
     Deadline* previous_ = nullptr;
     SteadyClock::time_point expiry_ = SteadyClock::time_point::max();
+    std::chrono::milliseconds after_{0};
     bool ticking_ = false;
 };
 

@@ -25,10 +25,10 @@ struct Exchange {
     std::string limit_key = {};  ///< what limits per client count by
     std::string request_id = {};
     AccessRecord record = {};
-    bool keep_alive = true;  ///< of the connection to the client
-    bool head_sent = false;  ///< a response has begun: no other can follow
-    bool cut = false;        ///< the response ended before its end
-    bool in_tunnel = false;  ///< after 101: no HTTP any more
+    bool keep_alive = true;    ///< of the connection to the client
+    bool head_sent = false;    ///< a response has begun: no other can follow
+    bool cut = false;          ///< the response ended before its end
+    Stream* tunnel = nullptr;  ///< after 101, no HTTP any more: the other end
 
     PageContext page_context() const {
         return {gate.settings.paths.prefix, request_id, accepts_html(head),

@@ -188,7 +188,8 @@ Awaitable<void> end_previous(Exchange& exchange) {
             co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
         if (!ended)
             log_warn("login", "previous session not ended: " + describe_error(ended.error()));
-        gate.cache.erase(digest);
+        // Nothing was there: a mark for it would only be something to collect.
+        if (!ended || *ended) gate.cache.erase(digest);
     }
 }
 
@@ -277,6 +278,12 @@ Awaitable<Reply> log_out(Exchange& exchange) {
         const auto now = gate.now();
         const auto session =
             co_await offload(gate.store_calls, [&] { return gate.sessions.find(digest, now); });
+        // An unknown cookie costs a look-up, never a write.
+        if (session && !*session) {
+            const bool cached = gate.cache.find(digest, SteadyClock::time_point::min()) != nullptr;
+            if (cached) gate.cache.erase(digest);
+            continue;
+        }
         const auto ended =
             co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
         if (!ended) {
@@ -284,7 +291,7 @@ Awaitable<Reply> log_out(Exchange& exchange) {
             co_return reply::from_error(exchange.page_context(), ended.error());
         }
         gate.cache.erase(digest);
-        if (!session || !*session) continue;
+        if (!session) continue;
         exchange.record.user_id = (*session)->identity.user.id.to_string();
         log_info("logout", "user_id=" + exchange.record.user_id + " session=" + (*session)->handle +
                                " client=" + exchange.client.address);

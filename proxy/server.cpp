@@ -56,8 +56,7 @@ std::optional<IpAddress> address_of(const asio::local::stream_protocol::endpoint
 }
 
 void configure(asio::basic_stream_socket<asio::ip::tcp, Executor>& socket) {
-    error_code ignored;
-    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    configure_tcp(socket.native_handle());
 }
 void configure(asio::basic_stream_socket<asio::local::stream_protocol, Executor>&) {}
 

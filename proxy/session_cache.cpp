@@ -43,8 +43,11 @@ void SessionCache::erase(const std::string& digest) {
     auto& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
     const auto now = SteadyClock::now();
-    std::erase_if(shard.erased,
-                  [&](const auto& entry) { return now - entry.second > tombstone_life; });
+    if (now - shard.swept > sweep_interval) {
+        shard.swept = now;
+        std::erase_if(shard.erased,
+                      [&](const auto& entry) { return now - entry.second > tombstone_life; });
+    }
     shard.erased.insert_or_assign(digest, now);
     const auto found = shard.by_digest.find(digest);
     if (found == shard.by_digest.end()) return;

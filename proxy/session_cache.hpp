@@ -43,6 +43,7 @@ public:
 private:
     static constexpr std::size_t shard_count = 16;
     static constexpr std::chrono::minutes tombstone_life{1};
+    static constexpr std::chrono::seconds sweep_interval{1};
 
     struct Shard {
         mutable std::mutex mutex;
@@ -50,6 +51,7 @@ private:
         std::unordered_map<std::string, std::list<LiveSessionPtr>::iterator> by_digest;
         /// Erased lately: what a slow read brings back must not revive them.
         std::unordered_map<std::string, SteadyClock::time_point> erased;
+        SteadyClock::time_point swept{};
     };
 
     Shard& shard_of(const std::string& digest);

@@ -1,5 +1,6 @@
 #include "proxy/stream.hpp"
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -12,6 +13,19 @@
 #include "proxy/tls.hpp"
 
 namespace cordgate::proxy {
+
+void configure_tcp(int descriptor) {
+    const auto set = [&](int level, int option, int value) {
+        ::setsockopt(descriptor, level, option, &value, sizeof value);
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    // A peer that vanished without a word is noticed after about two minutes, or a
+    // silent tunnel would hold its descriptors for ever.
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
+    set(IPPROTO_TCP, TCP_KEEPCNT, 6);
+}
 
 Stream::Stream(Socket socket, Deadlines& deadlines, ErrorSource source)
     : Deadline(deadlines), socket_(std::move(socket)), source_(source) {
@@ -133,6 +147,7 @@ Awaitable<Result<void>> Stream::write_plain(std::span<iovec> vectors) {
             continue;
         }
         auto sent = static_cast<std::size_t>(size);
+        renew();
         while (!vectors.empty() && sent >= vectors.front().iov_len) {
             sent -= vectors.front().iov_len;
             vectors = vectors.subspan(1);
@@ -164,9 +179,7 @@ Awaitable<Result<void>> Stream::connect(const asio::generic::stream_protocol::en
     const Waiting waiting(waiting_);
     const auto [failed] = co_await socket_.async_connect(endpoint, as_result);
     if (failed) co_return failure("connect", failed);
-    if (endpoint.protocol().family() != AF_UNIX) {
-        socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    }
+    if (endpoint.protocol().family() != AF_UNIX) configure_tcp(socket_.native_handle());
     co_return Result<void>{};
 }
 
@@ -223,6 +236,8 @@ void Stream::abort() {
 
 bool Stream::is_quiet() {
     if (!is_open()) return false;
+    // What came in the same segment as the last answer is out of the socket already.
+    if (tls_ && !is_drained(*tls_->native_handle())) return false;
     char byte = 0;
     const auto size = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);

@@ -21,6 +21,9 @@ class stream;
 
 namespace cordgate::proxy {
 
+/// No delay for small writes, and keep-alive probes.
+void configure_tcp(int descriptor);
+
 /// A byte stream to a client or an upstream: TCP or unix, plain or TLS.
 ///
 /// Lives on one worker's thread. At most one read and one write may be waiting

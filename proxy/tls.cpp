@@ -47,6 +47,12 @@ std::shared_ptr<ssl::context> make_client_tls(const std::string& ca_file) {
     return context;
 }
 
+bool is_drained(ssl_st& connection) {
+    char byte = 0;
+    const int got = SSL_peek(&connection, &byte, 1);
+    return got <= 0 && SSL_get_error(&connection, got) == SSL_ERROR_WANT_READ;
+}
+
 void set_server_name(ssl_st& connection, const std::string& name) {
     if (IpAddress::parse(name)) return;
     SSL_ctrl(&connection, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,

@@ -16,6 +16,9 @@ std::shared_ptr<boost::asio::ssl::context> make_server_tls(const config::Tls& tl
 /// given. Throws std::runtime_error that names the file.
 std::shared_ptr<boost::asio::ssl::context> make_client_tls(const std::string& ca_file);
 
+/// Nothing that was decrypted, or can be from what was read, waits to be taken.
+bool is_drained(ssl_st& connection);
+
 /// SNI (RFC 6066, 3); nothing for addresses, which it does not allow.
 void set_server_name(ssl_st& connection, const std::string& name);
 

@@ -87,7 +87,7 @@ void FrameBorders::feed(std::string_view bytes) {
 
 Awaitable<std::uint64_t> run_tunnel(Exchange& exchange, UpstreamConnection& upstream,
                                     bool websocket) {
-    exchange.in_tunnel = true;
+    exchange.tunnel = &upstream.stream;
     // A tunnel may be silent for as long as its ends like.
     exchange.stream.expires_never();
     upstream.stream.expires_never();

@@ -53,6 +53,7 @@ private:
     void render_request();
     void render_forwarded();
     void render_cookies();
+    void note_login_data_told();
     Awaitable<bool> send_head();
     Awaitable<void> send_body();
     Awaitable<bool> read_head();
@@ -151,11 +152,25 @@ void UpstreamExchange::render_request() {
     if (session_) {
         request_ += session_->headers;
         if (session_->login_data_pending.exchange(false)) {
+            note_login_data_told();
             add_field(request_, "X-Discord-Login-Data",
                       percent_encode(session_->session.login_data));
         }
     }
     request_ += "\r\n";
+}
+
+/// The store must know before this snapshot ages out, or the data would be told
+/// twice: a session that was used since its login has nothing pending.
+void UpstreamExchange::note_login_data_told() {
+    auto& gate = x_.gate;
+    const auto used =
+        std::max(gate.now(), session_->session.created_at + std::chrono::milliseconds(1));
+    gate.store_calls.run_detached([&gate, digest = session_->digest, used] {
+        if (const auto done = gate.sessions.touch(digest, used); !done) {
+            log_warn("login data", describe_error(done.error()));
+        }
+    });
 }
 
 // --- sending -----------------------------------------------------------------
@@ -182,6 +197,7 @@ Awaitable<bool> UpstreamExchange::send_head() {
 /// its answer may be on its way, and decides.
 Awaitable<void> UpstreamExchange::send_body() {
     if (x_.head.expect_continue && x_.body.size() == 0) {
+        x_.stream.expires_after(timeouts_.body);
         const auto sent = co_await x_.stream.write("HTTP/1.1 100 Continue\r\n\r\n");
         if (!sent) {
             fail(sent.error());
@@ -286,6 +302,7 @@ Awaitable<bool> UpstreamExchange::relay_interim() {
     x_.out.append(response_.reason).append("\r\n");
     render_response_fields(false);
     x_.out += "\r\n";
+    x_.stream.expires_after(timeouts_.body);
     const auto sent = co_await x_.stream.write(x_.out);
     if (!sent) fail(sent.error());
     co_return sent.has_value();
@@ -324,6 +341,7 @@ Awaitable<void> UpstreamExchange::relay_body(BodyReader& body) {
         auto piece = body.next_buffered();
         if (!piece) {
             if (!x_.out.empty()) {
+                x_.head_sent = true;
                 x_.stream.expires_after(timeouts_.body);
                 const auto sent = co_await x_.stream.write(x_.out);
                 if (!sent) co_return cut_client(sent.error());
@@ -331,13 +349,18 @@ Awaitable<void> UpstreamExchange::relay_body(BodyReader& body) {
             }
             piece.emplace(co_await body.next());
         }
-        if (!*piece) co_return cut_client(piece->error());
+        if (!*piece) {
+            // Nothing was sent yet: the client can still be told what went wrong.
+            if (!x_.head_sent) co_return fail(piece->error());
+            co_return cut_client(piece->error());
+        }
         const auto data = **piece;
         line.clear();
         if (chunked && !data.empty()) http::append_chunk_header(line, data.size());
         const bool last = data.empty() || (body.done() && !chunked);
         const std::string_view end = !chunked ? "" : data.empty() ? "0\r\n\r\n" : "\r\n";
         const std::array<std::string_view, 4> parts{x_.out, line, data, end};
+        x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
         const auto sent = co_await x_.stream.write(std::span<const std::string_view>(parts));
         if (!sent) co_return cut_client(sent.error());
@@ -357,10 +380,10 @@ Awaitable<void> UpstreamExchange::relay_response() {
 
     const bool chunked = unknown_length && x_.head.minor_version == 1;
     render_response(chunked);
-    x_.head_sent = true;
     BodyReader body(connection_->stream, connection_->buffer, response_, ErrorSource::upstream,
                     timeouts_.upstream);
     if (response_.framing == http::Framing::none || (body.done() && !chunked)) {
+        x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
         const auto sent = co_await x_.stream.write(x_.out);
         if (!sent) co_return cut_client(sent.error());
@@ -369,6 +392,8 @@ Awaitable<void> UpstreamExchange::relay_response() {
         if (failure_) co_return;
     }
     (void)body.next_buffered();  // gives the last piece back to the buffer
+    // Bytes behind the answer would be taken for the next one's, and be somebody
+    // else's; is_quiet also finds those that TLS has read already.
     reusable_ = request_sent_ && response_.keep_alive() &&
                 response_.framing != http::Framing::until_close && connection_->buffer.empty() &&
                 !x_.head.wants_upgrade();
@@ -385,6 +410,7 @@ Awaitable<void> UpstreamExchange::start_tunnel() {
     x_.record.status = 101;
     x_.head_sent = true;
     x_.keep_alive = false;
+    x_.stream.expires_after(timeouts_.body);
     const auto sent = co_await x_.stream.write(x_.out);
     if (!sent) co_return cut_client(sent.error());
     const bool websocket = iequals(response_.upgrade, "websocket");
@@ -407,7 +433,8 @@ Awaitable<void> UpstreamExchange::receive() {
         std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
     if (response_.status != 101) {
         co_await relay_response();
-    } else if (x_.head.wants_upgrade() && iequals(response_.upgrade, x_.head.upgrade)) {
+    } else if (request_sent_ && x_.head.wants_upgrade() &&
+               iequals(response_.upgrade, x_.head.upgrade)) {
         co_await start_tunnel();
     } else {
         fail({ErrorKind::malformed_reply, ErrorSource::upstream, "101 that nobody asked for"});

@@ -1,7 +1,9 @@
 #include "cmd/cordgate/gate_process.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
+#include <thread>
 
 #include "cmd/cordgate/version.hpp"
 #include "core/discord/client.hpp"
@@ -91,6 +93,15 @@ void serve_until_asked(SessionRepository& sessions) {
     }
 }
 
+/// A call to Discord that hangs cannot be cut, only left behind: whoever asks
+/// twice does not wait for it. What was acknowledged is durable already.
+void end_soon() {
+    std::thread([] {
+        std::this_thread::sleep_for(500ms);
+        std::_Exit(0);
+    }).detach();
+}
+
 void drain(proxy::Server& server, config::Duration limit) {
     proxy::log_info("drain", "finishing what is under way; a second signal stops at once");
     server.drain();
@@ -103,6 +114,7 @@ void drain(proxy::Server& server, config::Duration limit) {
         const int number = wait_for_signal(20ms);
         if (number == SIGTERM || number == SIGINT) {
             proxy::log_warn("drain", "second signal; cutting what is left");
+            end_soon();
             return;
         }
     }

@@ -221,6 +221,11 @@ std::optional<Refusal> parse_request_line(std::string_view line, const HeadLimit
     if (auto refusal = parse_version(parts->third, out.minor_version)) return refusal;
     if (!is_token(parts->first) || parts->first.size() > 32) return refuse("malformed method");
     out.method = parts->first;
+    // Methods are case-sensitive, and rules name them in capitals; frameworks that
+    // fold "post" to "POST" would serve what no rule for POST has judged.
+    for (const char c : out.method) {
+        if (is_lower(c)) return refuse("method in lower case");
+    }
     if (out.method == "CONNECT") return refuse("CONNECT is for forward proxies", 405);
     if (out.method == "TRACE") return refuse("TRACE is not served", 405);
     if (parts->second.size() > limits.target_bytes) return refuse("target too long", 414);
@@ -305,8 +310,10 @@ void MessageFields::clear() {
 
 bool RequestHead::wants_upgrade() const {
     // h2c would start HTTP/2 behind our back, with requests that nobody judged.
+    // A body beside it would be read as part of the new protocol by one side only.
     return connection_upgrade && !upgrade.empty() && minor_version == 1 &&
-           upgrade.find(',') == std::string_view::npos && !iequals(upgrade.substr(0, 3), "h2c");
+           framing == Framing::none && upgrade.find(',') == std::string_view::npos &&
+           !iequals(upgrade.substr(0, 3), "h2c");
 }
 
 bool is_token(std::string_view text) {

@@ -205,7 +205,6 @@ TEST_CASE("the head that reaches the application is this one, byte for byte") {
                            "\r\nUser-Agent: test\r\nAccept-Encoding: gzip\r\nRange: bytes=0-1\r\n"
                            "If-None-Match: \"x\"\r\nCache-Control: no-cache\r\n"
                            "X-Odd: two  blanks\r\nX-Empty: \r\nX-Twice: 1\r\nX-Twice: 2\r\n"
-                           "X-HTTP-Method-Override: DELETE\r\n"
                            "Cookie: a=1; b=\"2\"\r\nContent-Length: 3\r\n"
                            "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
                            "X-Forwarded-Host: " +

@@ -230,8 +230,6 @@ TEST_CASE("C24 a rule's methods decide, and no override field does") {
         {"GET covers HEAD",       "HEAD",     true },
         {"POST",                  "POST",     false},
         {"a method nobody knows", "PROPFIND", false},
-        {"lower case",            "get",      false},
-        {"mixed case",            "Get",      false},
         {"OPTIONS",               "OPTIONS",  false},
     };
     for (const auto& row : rows) {
@@ -242,6 +240,13 @@ TEST_CASE("C24 a rule's methods decide, and no override field does") {
         CHECK(answer.status() == (row.open ? 200 : 401));
         CHECK(stage.app.count() == (row.open ? 1 : 0));
     }
+    // Frameworks make capitals of them; a rule for GET would not have judged them.
+    stage.app.forget();
+    for (const auto* folded : {"get", "Get", "gET", "post", "delete"}) {
+        CAPTURE(std::string(folded));
+        CHECK(stage.ask(stage.request(std::string(folded) + " /api/x")).status() == 400);
+    }
+    CHECK(stage.app.count() == 0);
     CHECK_MESSAGE(stage.ask(stage.request("TRACE /api/x", "Cookie: a=b\r\n")).status() == 405,
                   "A14");
     CHECK_MESSAGE(stage.ask("CONNECT evil.example:443 HTTP/1.1\r\nHost: a\r\n\r\n").status() == 405,

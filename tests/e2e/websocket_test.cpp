@@ -121,6 +121,25 @@ TEST_CASE("who may open a socket") {
     }
 }
 
+TEST_CASE("a handshake with a body is no handshake, and nothing but its own bytes come back") {
+    // Both directions once read into one buffer then, and memory of the gate was sent.
+    Stage stage;
+    stage.app.echoes("/public/socket")
+        .answers("/public/odd",
+                 "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
+                 "websocket\r\n\r\n");
+    for (const std::string framing : {"Content-Length: 5\r\n", "Content-Length: 3000000000\r\n",
+                                      "Transfer-Encoding: chunked\r\n"}) {
+        CAPTURE(framing);
+        Wire wire(stage.port());
+        wire.send(stage.request("GET /public/odd", handshake + framing) + std::string(200000, 'A'));
+        const auto answer = wire.read_response();
+        CHECK(answer.status() != 101);
+        CHECK(answer.body.find("AAAA") == std::string::npos);
+    }
+    CHECK(stage.ask(stage.request("GET /public/x")).status() == 200);
+}
+
 TEST_CASE("H6 H7 only an agreed 101 makes a tunnel") {
     struct Case {
         std::string name;

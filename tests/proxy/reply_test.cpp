@@ -207,7 +207,6 @@ TEST_CASE("only a visitor on the way to a page is sent to the login, E12 E13") {
         {"image", "GET / HTTP/1.1", "Sec-Fetch-Mode: no-cors\r\n", false},
         {"WebSocket", "GET / HTTP/1.1", "Sec-Fetch-Mode: websocket\r\n", false},
         {"mode in capitals", "GET / HTTP/1.1", "Sec-Fetch-Mode: Navigate\r\n", true},
-        {"lower-case method", "get / HTTP/1.1", "", false},
     };
     // clang-format on
     for (const auto& c : cases) {

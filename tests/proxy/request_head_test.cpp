@@ -87,6 +87,8 @@ TEST_CASE("a request line is method, target and version with one space between, 
         {"A12 at in the method", "G@T / HTTP/1.1", 400, "RFC 9110, 9.1: a token"},
         {"A12 NUL in the method", std::string("GET\0 / HTTP/1.1"sv), 400, "RFC 9110, 9.1"},
         {"A12 method of 33 bytes", std::string(33, 'M') + " / HTTP/1.1", 400, "no such method"},
+        {"C24 method in lower case", "post / HTTP/1.1", 400, "frameworks make POST of it"},
+        {"C24 method in mixed case", "Delete / HTTP/1.1", 400, "frameworks make DELETE of it"},
         {"A12 unknown method", "PROPFIND / HTTP/1.1", accepted, "the application knows"},
         {"A13 CONNECT", "CONNECT evil:443 HTTP/1.1", 405, "no tunnels"},
         {"A14 TRACE", "TRACE / HTTP/1.1", 405, "reflects cookies"},
@@ -451,6 +453,19 @@ TEST_CASE("tokens and authorities are what the RFCs say and no more") {
     CHECK_FALSE(http::is_valid_authority("[]"));
     CHECK(http::is_valid_authority("[::]:65535"));
     CHECK_FALSE(http::is_valid_authority("a:65536"));
+}
+
+TEST_CASE("an upgrade is passed on only without a body, in HTTP/1.1, and never to h2c") {
+    const auto wants = [](std::string_view lines, std::string_view start = "GET / HTTP/1.1") {
+        return OwnedRequest(lines, start).head.wants_upgrade();
+    };
+    constexpr std::string_view upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    CHECK(wants(upgrade));
+    CHECK_FALSE(wants(std::string(upgrade) + "Content-Length: 5\r\n"));
+    CHECK_FALSE(wants(std::string(upgrade) + "Transfer-Encoding: chunked\r\n"));
+    CHECK_FALSE(wants(upgrade, "GET / HTTP/1.0"));
+    CHECK_FALSE(wants("Connection: Upgrade\r\nUpgrade: h2c\r\n"));
+    CHECK_FALSE(wants("Upgrade: websocket\r\n"));
 }
 
 }  // namespace cordgate::proxy::test
