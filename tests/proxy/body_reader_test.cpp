@@ -111,15 +111,15 @@ TEST_CASE("the time-out of a body runs from its last byte, J8") {
     Pair pair;
     Buffer buffer;
     const auto head = framed(Framing::length, 4);
-    BodyReader reader(pair.stream, buffer, head, ErrorSource::client, 200ms);
-    // Each byte comes later than the one before, together later than the limit.
-    Timer timer(pair.io, 150ms);
+    BodyReader reader(pair.stream, buffer, head, ErrorSource::client, 1s);
+    // Each byte comes well within the limit, all of them together behind it.
+    Timer timer(pair.io, 400ms);
     int sent = 0;
     std::function<void(error_code)> send = [&](error_code failed) {
         if (failed || sent == 4) return;
         pair.peer.send("x");
         ++sent;
-        timer.expires_after(150ms);
+        timer.expires_after(400ms);
         timer.async_wait(send);
     };
     timer.async_wait(send);
