@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
+
 #include <httplib.h>
 #include <signal.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -57,6 +59,20 @@ TEST_CASE("P1 an idle daemon stops with 0 when it is asked") {
         CHECK(idle.is_closed());
         CHECK(contains(stage.gate().log(), "stopped: all connections are closed"));
     }
+}
+
+TEST_CASE("P2 a drain waits for requests, not for half of one") {
+    Script script;
+    script.server = "timeouts: {header: 60s, idle: 60s, drain: 60s}";
+    Stage stage(script);
+    Wire half(stage.port());
+    half.send("GET /public/x HT");
+    Wire idle(stage.port());
+    idle.send(stage.request("GET /public/x"));
+    REQUIRE(idle.read_response().status() == 200);
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(stage.stop_gate() == 0);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
 }
 
 TEST_CASE("P2 a daemon that is asked to stop finishes what is under way") {
