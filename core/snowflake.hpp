@@ -22,7 +22,7 @@ public:
 
     constexpr std::uint64_t value() const { return value_; }
     std::string to_string() const { return std::to_string(value_); }
-    /// When Discord made it (CONTRACT: (id >> 22) + 1420070400000 ms).
+    /// When Discord made it (Discord's documentation: (id >> 22) + 1420070400000 ms).
     TimePoint created_at() const;
 
     constexpr auto operator<=>(const Snowflake&) const = default;

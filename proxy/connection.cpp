@@ -170,11 +170,7 @@ Awaitable<Connection::Next> Connection::refuse(http::Refusal refusal) {
     if (refusal.status == 431) {
         // Our own cookies may be what is too much: without them the next try fits.
         for (const auto& name : gate_.own_cookies) {
-            const auto& session = gate_.settings.session;
-            const CookieAttributes attributes{name, session.cookie_domain, "/",
-                                              session.cookie_same_site,
-                                              gate_.settings.server.public_url.is_secure()};
-            out.add("Set-Cookie", clear_cookie(attributes));
+            out.add("Set-Cookie", clear_cookie(cookie_attributes(gate_, name)));
         }
     }
     out_.clear();

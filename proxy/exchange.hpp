@@ -30,6 +30,12 @@ struct Exchange {
     bool cut = false;          ///< the response ended before its end
     Stream* tunnel = nullptr;  ///< after 101, no HTTP any more: the other end
 
+    /// The origin that the browser asked; nullopt for a Host that makes none.
+    std::optional<Origin> asked_origin() const {
+        const std::string scheme = client.secure ? "https://" : "http://";
+        return Origin::parse(scheme + std::string(client.host));
+    }
+
     PageContext page_context() const {
         return {gate.settings.paths.prefix, request_id, accepts_html(head),
                 gate.settings.server.public_url.host};

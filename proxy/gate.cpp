@@ -58,4 +58,10 @@ Gate::Gate(const Parts& parts)
       store_calls(4, 4096),
       discord_calls(16, 1024) {}
 
+CookieAttributes cookie_attributes(const Gate& gate, const std::string& name) {
+    const auto& session = gate.settings.session;
+    return {name, session.cookie_domain, "/", session.cookie_same_site,
+            gate.settings.server.public_url.is_secure()};
+}
+
 }  // namespace cordgate::proxy

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/settings.hpp"
+#include "core/cookie.hpp"
 #include "core/discord/api.hpp"
 #include "core/identity_headers.hpp"
 #include "core/login/flow.hpp"
@@ -63,5 +64,8 @@ struct Gate {
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> connections{0};
 };
+
+/// How a cookie of ours called `name` is set and cleared.
+CookieAttributes cookie_attributes(const Gate& gate, const std::string& name);
 
 }  // namespace cordgate::proxy

@@ -30,8 +30,7 @@ Awaitable<void> refuse(Exchange& exchange, int status, std::string_view why) {
 /// browsers send it along and do not ask (RFC 6455, 10.2; CWE-1385).
 bool is_foreign_upgrade(const Exchange& exchange) {
     if (!exchange.head.wants_upgrade()) return false;
-    const auto scheme = exchange.client.secure ? "https://" : "http://";
-    const auto asked = Origin::parse(scheme + std::string(exchange.client.host));
+    const auto asked = exchange.asked_origin();
     for (const auto& field : exchange.head.fields) {
         if (!iequals(field.name, "origin")) continue;
         const auto origin = Origin::parse(field.value);

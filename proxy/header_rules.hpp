@@ -70,7 +70,7 @@ inline constexpr HeaderRule header_rules[] = {
     {"x-remote-user",            true,  false, "identity: a client must not be able to claim it"  },
 };
 
-/// Every name that starts with one of these is ours, in both directions.
+/// The same for every name that starts with one of these.
 inline constexpr HeaderRule header_prefix_rules[] = {
     {"x-discord-",      true, true,  "identity: the whole family belongs to the gate"             },
     {"x-forwarded-",    true, false, "ours, or believed by frameworks and said by nobody we trust"},

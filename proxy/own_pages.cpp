@@ -12,12 +12,6 @@
 namespace cordgate::proxy {
 namespace {
 
-CookieAttributes cookie_attributes(const Gate& gate, const std::string& name) {
-    const auto& session = gate.settings.session;
-    return {name, session.cookie_domain, "/", session.cookie_same_site,
-            gate.settings.server.public_url.is_secure()};
-}
-
 /// The cookies of a login come back from Discord's site: Lax, whatever is set.
 CookieAttributes login_cookie_attributes(const Gate& gate, const std::string& name) {
     auto attributes = cookie_attributes(gate, name);
@@ -92,7 +86,7 @@ std::optional<Reply> limit_logins(const Exchange& exchange) {
 /// one. Sends such a visitor to the registered name first.
 std::optional<std::string> registered_loopback(const Exchange& exchange) {
     const auto& ours = exchange.gate.settings.server.public_url;
-    const auto asked = Origin::parse("http://" + std::string(exchange.client.host));
+    const auto asked = exchange.asked_origin();
     const bool another = asked && asked->is_loopback() && ours.is_loopback() &&
                          asked->host != ours.host && asked->port == ours.port && !ours.is_secure();
     if (!another) return std::nullopt;
@@ -248,6 +242,19 @@ ReturnPath return_path(const Exchange& exchange) {
     return path.value_or(ReturnPath::root());
 }
 
+/// Makes `out` a page with a form that posts to /logout. Browsers hold what a POST
+/// redirects to against form-action as well: by way of /login that is Discord, and
+/// `target` may lie on another allowed host.
+void allow_logout_form(Reply& out, const Gate& gate, const ReturnPath& target,
+                       const std::optional<Origin>& images) {
+    std::vector<Origin> forms;
+    for (const auto& url : {gate.settings.discord.authorize_url, target.str()}) {
+        if (const auto parsed = HttpUrl::parse(url)) forms.push_back(parsed->origin);
+    }
+    out.has_form = true;
+    out.csp = content_security_policy(images, forms);
+}
+
 Awaitable<Reply> ask_to_log_out(Exchange& exchange) {
     const auto session = co_await find_session(exchange);
     if (!session) co_return reply::from_error(exchange.page_context(), session.error());
@@ -256,14 +263,9 @@ Awaitable<Reply> ask_to_log_out(Exchange& exchange) {
     if (!*session) {
         co_return reply::page(200, signed_out_page(context, Href::own(paths.login)));
     }
-    auto out =
-        reply::page(200, logout_page(context, Href::own(paths.logout), return_path(exchange)));
-    out.has_form = true;
-    std::vector<Origin> forms;
-    if (const auto authorize = HttpUrl::parse(exchange.gate.settings.discord.authorize_url)) {
-        forms.push_back(authorize->origin);
-    }
-    out.csp = content_security_policy(std::nullopt, forms);
+    const auto target = return_path(exchange);
+    auto out = reply::page(200, logout_page(context, Href::own(paths.logout), target));
+    allow_logout_form(out, exchange.gate, target, std::nullopt);
     co_return out;
 }
 
@@ -409,8 +411,7 @@ std::string login_location(const Exchange& exchange) {
     std::string target = std::string(exchange.head.path) + std::string(exchange.head.query);
     // One gate may serve several hosts: back to the one that was asked, where
     // login.allowed_redirect_hosts names it.
-    const auto scheme = exchange.client.secure ? "https://" : "http://";
-    const auto asked = Origin::parse(scheme + std::string(exchange.client.host));
+    const auto asked = exchange.asked_origin();
     if (asked && *asked != gate.settings.server.public_url) {
         const auto whole = asked->to_string() + target;
         if (ReturnPath::parse(whole, gate.login.settings().return_policy)) target = whole;
@@ -448,12 +449,9 @@ Reply denied(Exchange& exchange, const Session& session, const Rule& rule) {
     const auto again = login_location(exchange) + "&switch=1";
     auto out = reply::page(403, denied_page(context, {user.display_name(), user.username, avatar},
                                             lacks, Href::own(again), Href::own(paths.logout)));
-    out.has_form = true;
-    std::vector<Origin> forms;
-    const auto authorize = HttpUrl::parse(exchange.gate.settings.discord.authorize_url);
-    if (authorize) forms.push_back(authorize->origin);
     const auto images = HttpUrl::parse(avatar);
-    out.csp = content_security_policy(images ? std::optional(images->origin) : std::nullopt, forms);
+    allow_logout_form(out, exchange.gate, ReturnPath::root(),
+                      images ? std::optional(images->origin) : std::nullopt);
     return out;
 }
 
