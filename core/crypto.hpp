@@ -22,6 +22,21 @@ Secret derive_key(const Secret& key, std::string_view purpose);
 /// Equal, in a time that depends on the lengths only.
 bool constant_time_equal(std::string_view a, std::string_view b);
 
+/// The two halves of an Ed25519 key (RFC 8032): 32 raw bytes each.
+struct Ed25519Key {
+    Secret secret;
+    std::string public_key;
+};
+Ed25519Key ed25519_generate();
+/// The key of a secret half; throws std::invalid_argument unless it has 32 bytes.
+Ed25519Key ed25519_key(Secret secret);
+/// The signature of `message`: 64 raw bytes.
+std::string ed25519_sign(const Ed25519Key& key, std::string_view message);
+/// Whether `signature` is that of `message` by the owner of `public_key`; no
+/// for halves of any other length, and for public keys that are no points.
+bool ed25519_verify(std::string_view public_key, std::string_view message,
+                    std::string_view signature);
+
 /// Seals values for one purpose with AES-256-GCM; several keys allow rotation:
 /// the first seals, all open. Immutable; safe from any thread.
 class Sealer {

@@ -22,6 +22,14 @@ std::string hex(std::string_view bytes) {
     return out;
 }
 
+std::string unhex(std::string_view digits) {
+    std::string out;
+    for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+        out += static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16));
+    }
+    return out;
+}
+
 Secret key(char fill) {
     return Secret(std::string(32, fill));
 }
@@ -66,6 +74,64 @@ TEST_CASE(
     CHECK_FALSE(constant_time_equal("ab", "aB"));
     CHECK_FALSE(constant_time_equal("ab", "abc"));
     CHECK_FALSE(constant_time_equal("a", ""));
+}
+
+TEST_CASE("Ed25519 knows the vectors of RFC 8032, 7.1") {
+    struct Case {
+        const char* name;
+        const char* secret;
+        const char* public_key;
+        const char* message;
+        const char* signature;
+    };
+    // Aligned, the rows would be too long.
+    // clang-format off
+    constexpr Case cases[] = {
+        {"TEST 1", "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+         "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e397"
+         "01cf9b46bd25bf5f0595bbe24655141438e7a100b"},
+        {"TEST 2", "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+         "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
+         "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f361"
+         "3d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
+        {"TEST 3", "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+         "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "af82",
+         "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f76"
+         "0984dc6594a7c15e9716ed28dc027beceea1ec40a"},
+    };
+    // clang-format on
+    for (const auto& row : cases) {
+        CAPTURE(row.name);
+        const auto pair = ed25519_key(Secret(unhex(row.secret)));
+        const auto message = unhex(row.message);
+        CHECK(hex(pair.public_key) == row.public_key);
+        CHECK(hex(ed25519_sign(pair, message)) == row.signature);
+        CHECK(ed25519_verify(pair.public_key, message, unhex(row.signature)));
+    }
+}
+
+TEST_CASE("an Ed25519 signature of other bytes, by another key or of another form is refused") {
+    const auto pair = ed25519_generate();
+    const std::string message = "1700000000{\"type\":0}";
+    const auto signature = ed25519_sign(pair, message);
+    REQUIRE(ed25519_verify(pair.public_key, message, signature));
+    for (std::size_t i = 0; i < signature.size(); ++i) {
+        auto changed = signature;
+        changed[i] = static_cast<char>(changed[i] ^ 1);
+        CHECK_FALSE(ed25519_verify(pair.public_key, message, changed));
+    }
+    CHECK_FALSE(ed25519_verify(pair.public_key, message + " ", signature));
+    CHECK_FALSE(ed25519_verify(ed25519_generate().public_key, message, signature));
+    CHECK_FALSE(ed25519_verify(pair.public_key, message, signature.substr(1)));
+    CHECK_FALSE(ed25519_verify(pair.public_key, message, ""));
+    CHECK_FALSE(ed25519_verify(pair.public_key.substr(1), message, signature));
+    CHECK_FALSE(ed25519_verify(std::string(32, '\xff'), message, signature));
+    // S + L verifies the same equation; it must not be a second spelling (RFC 8032, 5.1.7).
+    auto high = signature;
+    high.back() = static_cast<char>(high.back() | '\xf0');
+    CHECK_FALSE(ed25519_verify(pair.public_key, message, high));
+    CHECK_THROWS_AS(ed25519_key(Secret("short")), std::invalid_argument);
 }
 
 TEST_CASE("a Sealer opens what it sealed, whatever the length") {
