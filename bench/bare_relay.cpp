@@ -1,49 +1,16 @@
 // The least that a proxy can do: for each request one read and one write on
-// either side, and a poll. Takes no HTTP apart: it relies on requests and
-// responses that fit into one segment, which is what the benchmark sends.
+// either side, and a poll. It takes no HTTP apart: bytes go over as they come.
+// A write that blocks holds up every connection, which costs nothing here: the
+// load and the origin always read.
 //
 //   bare_relay LISTEN_PORT UPSTREAM_PORT      (127.0.0.1, one thread)
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <vector>
 
+#include "bench/sockets.hpp"
+
 namespace {
-
-sockaddr_in loopback(int port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    return address;
-}
-
-int listen_on(int port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    const int on = 1;
-    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const auto address = loopback(port);
-    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return -1;
-    return ::listen(fd, 1024) == 0 ? fd : -1;
-}
-
-int connect_to(int port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    const auto address = loopback(port);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return -1;
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return fd;
-}
 
 /// Either half of a pair: what it reads goes to the other.
 struct Half {
@@ -51,13 +18,6 @@ struct Half {
     Half* other = nullptr;
     bool closed = false;
 };
-
-void watch(int poll, Half& half) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = &half;
-    ::epoll_ctl(poll, EPOLL_CTL_ADD, half.fd, &event);
-}
 
 void close_pair(Half& half) {
     for (auto* side : {&half, half.other}) {
@@ -70,12 +30,12 @@ void close_pair(Half& half) {
 
 int main(int argc, char** argv) {
     if (argc != 3) return 2;
-    const int listener = listen_on(std::atoi(argv[1]));
+    const int listener = bench::listen_on(std::atoi(argv[1]));
     const int upstream_port = std::atoi(argv[2]);
-    if (listener < 0) return 1;
+    if (listener < 0) bench::give_up("listen");
     const int poll = ::epoll_create1(0);
     Half accepting{listener, nullptr, false};
-    watch(poll, accepting);
+    bench::watch(poll, listener, EPOLLIN, &accepting);
 
     std::vector<std::unique_ptr<Half>> halves;
     std::vector<char> buffer(256 * 1024);
@@ -86,16 +46,15 @@ int main(int argc, char** argv) {
             auto& half = *static_cast<Half*>(events[i].data.ptr);
             if (&half == &accepting) {
                 const int client = ::accept(listener, nullptr, nullptr);
-                const int upstream = connect_to(upstream_port);
+                const int upstream = bench::connect_to(upstream_port);
                 if (client < 0 || upstream < 0) continue;
-                const int on = 1;
-                ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+                bench::no_delay(client);
                 auto& a =
                     *halves.emplace_back(std::make_unique<Half>(Half{client, nullptr, false}));
                 auto& b = *halves.emplace_back(std::make_unique<Half>(Half{upstream, &a, false}));
                 a.other = &b;
-                watch(poll, a);
-                watch(poll, b);
+                bench::watch(poll, a.fd, EPOLLIN, &a);
+                bench::watch(poll, b.fd, EPOLLIN, &b);
                 continue;
             }
             if (half.closed) continue;
@@ -104,12 +63,7 @@ int main(int argc, char** argv) {
                 close_pair(half);
                 continue;
             }
-            for (ssize_t sent = 0; sent < size;) {
-                const auto now = ::send(half.other->fd, buffer.data() + sent,
-                                        static_cast<std::size_t>(size - sent), MSG_NOSIGNAL);
-                if (now <= 0) break;
-                sent += now;
-            }
+            bench::send_all(half.other->fd, {buffer.data(), static_cast<std::size_t>(size)});
         }
     }
 }
