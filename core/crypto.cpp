@@ -82,6 +82,11 @@ Owned<EVP_CIPHER_CTX> cipher_context() {
     return context;
 }
 
+bool may_be_sealed(std::string_view sealed) {
+    return sealed.size() >= 1 + nonce_size + tag_size && sealed.size() <= max_size &&
+           sealed.front() == version;
+}
+
 // `sealed` has a version, a nonce and a tag.
 std::optional<std::string> open_with(const Secret& key, std::string_view sealed,
                                      std::string_view context) {
@@ -216,10 +221,21 @@ std::string Sealer::seal(std::string_view plain, std::string_view context) const
 }
 
 std::optional<std::string> Sealer::open(std::string_view sealed, std::string_view context) const {
-    if (sealed.size() < 1 + nonce_size + tag_size || sealed.size() > max_size) return std::nullopt;
-    if (sealed.front() != version || context.size() > max_size) return std::nullopt;
+    if (!may_be_sealed(sealed) || context.size() > max_size) return std::nullopt;
     for (const auto& key : keys_) {
         if (auto plain = open_with(key, sealed, context)) return plain;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> Sealer::renew(std::string_view sealed, std::string_view context) const {
+    if (!may_be_sealed(sealed) || context.size() > max_size) return std::nullopt;
+    for (const auto& key : keys_) {
+        auto opened = open_with(key, sealed, context);
+        if (!opened) continue;
+        const Secret plain(std::move(*opened));
+        if (&key == &keys_.front()) return std::nullopt;
+        return seal(plain.reveal(), context);
     }
     return std::nullopt;
 }

@@ -53,6 +53,10 @@ public:
     /// for this purpose and context, or was changed since.
     std::optional<std::string> open(std::string_view sealed, std::string_view context) const;
 
+    /// What an older key sealed, sealed anew with the first; nullopt when the first
+    /// sealed it, and when none of ours did.
+    std::optional<std::string> renew(std::string_view sealed, std::string_view context) const;
+
 private:
     std::vector<Secret> keys_;
 };

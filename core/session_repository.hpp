@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,12 +32,26 @@ private:
     Secret secret_;
 };
 
+/// A session with the key that caches and `end` know it by.
+struct KnownSession {
+    std::string digest;
+    Session session;
+};
+
+/// Some sessions, in the order of their handles.
+struct SessionList {
+    std::vector<KnownSession> sessions;
+    std::string next;  ///< give this as the cursor to go on; empty: that was all
+};
+
 /// Sessions and logins under way, kept durably. What `create`, `end` and
 /// `begin_login` acknowledged survives a crash.
 ///
 /// Calls block, and may come from any thread at once. Failures have the source
 /// `store` and the kind unavailable, timed_out or malformed_reply; absence is
-/// an answer, not an error. The implementation seals what it stores.
+/// an answer, not an error. After a failed change nobody knows whether it took
+/// place. The implementation seals what it stores, and tells SessionEvents of
+/// every session that was ended.
 class SessionRepository {
 public:
     virtual ~SessionRepository() = default;
@@ -47,10 +63,46 @@ public:
     /// Replaces the contents (identity, grant, last_seen). False when it is gone:
     /// an ended session never comes back.
     virtual Result<bool> update(const std::string& digest, const Session& session) = 0;
-    /// Notes that the session was used at `when`; keeps the idle limit away.
+    /// Reads the session, lets `edit` change it and writes it back, all over again
+    /// when somebody else wrote in between: of changes to different members at the
+    /// same time, on whatever replica, none is lost. False when it is gone, and
+    /// when `edit` returned false: nothing was changed.
+    virtual Result<bool> change(const std::string& digest, TimePoint now,
+                                const std::function<bool(Session&)>& edit) = 0;
+    /// Notes that the session was used at `when`; keeps the idle limit away. Seals
+    /// it with the current key when it was sealed with an older one.
     virtual Result<void> touch(const std::string& digest, TimePoint when) = 0;
     /// False when there was none.
     virtual Result<bool> end(const std::string& digest) = 0;
+
+    /// As `find`, by the public name.
+    virtual Result<std::optional<KnownSession>> find_handle(const std::string& handle,
+                                                            TimePoint now) = 0;
+    /// Sessions of `user` (nullopt: of everybody) behind `cursor` (empty: from the
+    /// start), of at most `limit` rows; expired and unreadable ones are left out,
+    /// so that a page may be short although `next` is not empty.
+    virtual Result<SessionList> list(std::optional<Snowflake> user, const std::string& cursor,
+                                     std::size_t limit, TimePoint now) = 0;
+    /// The digest of the session that was ended; nullopt when there was none.
+    virtual Result<std::optional<std::string>> end_handle(const std::string& handle) = 0;
+    /// Ends the sessions of `user` created at or before `until`; their digests.
+    virtual Result<std::vector<std::string>> end_user(Snowflake user, TimePoint until) = 0;
+    /// Ends these at once, at most some hundred; the digests of those there were.
+    virtual Result<std::vector<std::string>> end_many(const std::vector<std::string>& digests) = 0;
+
+    /// Takes the lock `name` for `duration` (at most `max_lease`), unless another
+    /// holder has it; true also when `holder` has it already. A lock over all
+    /// replicas, for work that should happen once: it may pass to another while the
+    /// holder is slow, so what it guards must bear being done twice. `holder`: a
+    /// random_id() of the taker's own.
+    virtual Result<bool> try_lease(const std::string& name, const std::string& holder,
+                                   std::chrono::milliseconds duration) = 0;
+    /// Makes it last for `duration` from now; false when it was lost.
+    virtual Result<bool> renew_lease(const std::string& name, const std::string& holder,
+                                     std::chrono::milliseconds duration) = 0;
+    /// False when it was lost before.
+    virtual Result<bool> release_lease(const std::string& name, const std::string& holder) = 0;
+    static constexpr std::chrono::seconds max_lease{60};
 
     /// Keeps a login under its state for its life time, and drops the oldest of
     /// this browser beyond PendingLogin::max_per_browser.

@@ -65,13 +65,25 @@ Result<bool> MemoryStore::update(const SessionRow& row) {
     const std::lock_guard lock(mutex_);
     const auto found = sessions_.find(row.key);
     if (found == sessions_.end()) return false;
-    auto& kept = found->second;
+    replace_kept(found->second, row);
+    return true;
+}
+
+Result<Replaced> MemoryStore::replace(const SessionRow& row, const std::string& expected) {
+    const std::lock_guard lock(mutex_);
+    const auto found = sessions_.find(row.key);
+    if (found == sessions_.end()) return Replaced::gone;
+    if (found->second.sealed != expected) return Replaced::changed;
+    replace_kept(found->second, row);
+    return Replaced::yes;
+}
+
+void MemoryStore::replace_kept(SessionRow& kept, const SessionRow& row) {
     unindex(kept);
     kept.expires = row.expires;
     kept.last_seen = std::max(kept.last_seen, row.last_seen);
     kept.sealed = row.sealed;
     index(kept);
-    return true;
 }
 
 Result<bool> MemoryStore::touch(const std::string& key, TimePoint when) {
@@ -114,6 +126,18 @@ Result<std::vector<std::string>> MemoryStore::erase_user(const std::string& user
     }
     for (const auto& key : keys) remove(sessions_.find(key));
     return keys;
+}
+
+Result<std::vector<std::string>> MemoryStore::erase_many(const std::vector<std::string>& keys) {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> erased;
+    for (const auto& key : keys) {
+        const auto found = sessions_.find(key);
+        if (found == sessions_.end()) continue;
+        remove(found);
+        erased.push_back(key);
+    }
+    return erased;
 }
 
 Result<SessionPage> MemoryStore::list(const std::string& user_id, const std::string& cursor,
@@ -166,6 +190,40 @@ Result<std::optional<LoginRow>> MemoryStore::take_login(const std::string& key) 
     std::optional<LoginRow> row = *found->second;
     remove(found->second);
     return row;
+}
+
+// Null when nobody has it any longer; then it is out of the map as well.
+MemoryStore::Lease* MemoryStore::live_lease(const std::string& name) {
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(leases_, [&](const auto& entry) { return entry.second.until <= now; });
+    const auto found = leases_.find(name);
+    return found == leases_.end() ? nullptr : &found->second;
+}
+
+Result<bool> MemoryStore::try_lease(const std::string& name, const std::string& holder,
+                                    std::chrono::milliseconds duration) {
+    const std::lock_guard lock(mutex_);
+    const auto* const lease = live_lease(name);
+    if (lease && lease->holder != holder) return false;
+    leases_[name] = {holder, std::chrono::steady_clock::now() + duration};
+    return true;
+}
+
+Result<bool> MemoryStore::renew_lease(const std::string& name, const std::string& holder,
+                                      std::chrono::milliseconds duration) {
+    const std::lock_guard lock(mutex_);
+    auto* const lease = live_lease(name);
+    if (!lease || lease->holder != holder) return false;
+    lease->until = std::chrono::steady_clock::now() + duration;
+    return true;
+}
+
+Result<bool> MemoryStore::release_lease(const std::string& name, const std::string& holder) {
+    const std::lock_guard lock(mutex_);
+    const auto* const lease = live_lease(name);
+    if (!lease || lease->holder != holder) return false;
+    leases_.erase(name);
+    return true;
 }
 
 std::size_t MemoryStore::remove_until(const ByTime& by_time, TimePoint cutoff, std::size_t limit) {

@@ -21,24 +21,37 @@ public:
     Result<std::optional<SessionRow>> find(const std::string& key) override;
     Result<std::optional<SessionRow>> find_handle(const std::string& handle) override;
     Result<bool> update(const SessionRow& row) override;
+    Result<Replaced> replace(const SessionRow& row, const std::string& expected) override;
     Result<bool> touch(const std::string& key, TimePoint when) override;
     Result<bool> erase(const std::string& key) override;
     Result<std::optional<std::string>> erase_handle(const std::string& handle) override;
     Result<std::vector<std::string>> erase_user(const std::string& user_id,
                                                 TimePoint until) override;
+    Result<std::vector<std::string>> erase_many(const std::vector<std::string>& keys) override;
     Result<SessionPage> list(const std::string& user_id, const std::string& cursor,
                              std::size_t limit) override;
     Result<bool> has_sessions() override;
     Result<void> put_login(const LoginRow& row) override;
     Result<std::optional<LoginRow>> take_login(const std::string& key) override;
+    Result<bool> try_lease(const std::string& name, const std::string& holder,
+                           std::chrono::milliseconds duration) override;
+    Result<bool> renew_lease(const std::string& name, const std::string& holder,
+                             std::chrono::milliseconds duration) override;
+    Result<bool> release_lease(const std::string& name, const std::string& holder) override;
     Result<std::size_t> purge(const Cutoffs& cutoffs, std::size_t limit) override;
     Result<void> ping() override;
 
 private:
     using Sessions = std::unordered_map<std::string, SessionRow>;
     using Logins = std::list<LoginRow>;  // oldest first
+    struct Lease {
+        std::string holder;
+        std::chrono::steady_clock::time_point until;
+    };
     using ByTime = std::set<std::pair<TimePoint, std::string>>;
 
+    void replace_kept(SessionRow& kept, const SessionRow& row);
+    Lease* live_lease(const std::string& name);
     void index(const SessionRow& row);
     void unindex(const SessionRow& row);
     void remove(Sessions::iterator session);
@@ -55,6 +68,7 @@ private:
     Logins logins_;
     std::unordered_map<std::string, Logins::iterator> logins_by_key_;
     std::unordered_map<std::string, std::list<Logins::iterator>> logins_by_browser_;
+    std::unordered_map<std::string, Lease> leases_;
 };
 
 }  // namespace cordgate

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include "core/clock.hpp"
 #include "core/login/pending_login.hpp"
 #include "core/result.hpp"
+#include "core/session_repository.hpp"
 
 namespace cordgate {
 
@@ -37,6 +39,13 @@ struct SessionPage {
     std::string next;  ///< give this as the cursor to go on; empty: that was all
 };
 
+/// What came of `SessionStore::replace`.
+enum class Replaced {
+    yes,
+    gone,     ///< there is no such session
+    changed,  ///< somebody else wrote it since it was read
+};
+
 /// What `SessionStore::purge` deletes: all at or before these instants.
 struct Cutoffs {
     TimePoint expires;
@@ -49,9 +58,10 @@ struct Cutoffs {
 ///
 /// Calls block, and may come from any thread at once, and from other processes
 /// on the same data. A change that was acknowledged is durable, where the store
-/// has anything that lasts. Failures have the source `store` and the kind
-/// unavailable (try later), timed_out (somebody else held it too long),
-/// malformed_reply (the data is damaged) or internal (a key was used twice).
+/// has anything that lasts; one that failed may have taken place or not. Failures
+/// have the source `store` and the kind unavailable (try later), timed_out
+/// (somebody else held it too long, or no answer came), malformed_reply (the data
+/// is damaged) or internal (a key was used twice).
 /// Every implementation passes tests/store/session_store_contract.cpp.
 class SessionStore {
 public:
@@ -68,6 +78,8 @@ public:
     /// Replaces `expires`, `sealed` and, unless it is known to be later,
     /// `last_seen` of the row with this key. False when there is none.
     virtual Result<bool> update(const SessionRow& row) = 0;
+    /// As `update`, but only while the row's sealed bytes are `expected`.
+    virtual Result<Replaced> replace(const SessionRow& row, const std::string& expected) = 0;
     /// Moves `last_seen` forward, never back. False when there is no such row.
     virtual Result<bool> touch(const std::string& key, TimePoint when) = 0;
     /// False when there was none.
@@ -77,6 +89,8 @@ public:
     /// Erases the sessions of a user created at or before `until`; their keys.
     virtual Result<std::vector<std::string>> erase_user(const std::string& user_id,
                                                         TimePoint until) = 0;
+    /// Erases these in one step; the keys of those that were there.
+    virtual Result<std::vector<std::string>> erase_many(const std::vector<std::string>& keys) = 0;
     /// Sessions of `user_id` (empty: of everybody) behind `cursor` (empty: from
     /// the start), at most `limit`. Rows come without their sealed bytes' meaning,
     /// in a stable order, each at most once.
@@ -90,6 +104,18 @@ public:
     virtual Result<void> put_login(const LoginRow& row) = 0;
     /// Removes a login and returns it; of many who ask at once, one gets it.
     virtual Result<std::optional<LoginRow>> take_login(const std::string& key) = 0;
+
+    /// The lock `name` is `holder`'s for `duration`, by the store's own steady
+    /// clock; false when another holder has it. The holder may take it again.
+    virtual Result<bool> try_lease(const std::string& name, const std::string& holder,
+                                   std::chrono::milliseconds duration) = 0;
+    /// Makes the lock last for `duration` from now; false when `holder` lost it.
+    virtual Result<bool> renew_lease(const std::string& name, const std::string& holder,
+                                     std::chrono::milliseconds duration) = 0;
+    /// False when `holder` had lost it.
+    virtual Result<bool> release_lease(const std::string& name, const std::string& holder) = 0;
+    /// The longest `duration`: what a crashed machine leaves behind blocks no longer.
+    static constexpr auto max_lease = SessionRepository::max_lease;
 
     /// Deletes at most `limit` rows that reached a cut-off; how many. Short: other
     /// calls get their turn between two batches.

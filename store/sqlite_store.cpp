@@ -55,6 +55,13 @@ constexpr const char* migrations[] = {
     CREATE TRIGGER login_removed AFTER DELETE ON logins
         BEGIN UPDATE totals SET logins = logins - 1; END;
     )",
+    R"(
+    CREATE TABLE leases (
+        name   BLOB PRIMARY KEY,
+        holder BLOB NOT NULL,
+        until  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    )",
 };
 
 constexpr std::string_view row_columns =
@@ -378,6 +385,23 @@ Result<bool> SqliteStore::update(const SessionRow& row) {
     });
 }
 
+Result<Replaced> SqliteStore::replace(const SessionRow& row, const std::string& expected) {
+    return write([&](Database& database) -> Result<Replaced> {
+        const auto changed = database.change(
+            "UPDATE sessions SET last_seen = max(last_seen, ?), expires = ?, sealed = ? "
+            "WHERE key = ? AND sealed = ?",
+            to_number(row.last_seen), to_number(row.expires), Blob{row.sealed}, Blob{row.key},
+            Blob{expected});
+        if (!changed) return changed.error();
+        if (*changed > 0) return Replaced::yes;
+        auto query = database.query("SELECT 1 FROM sessions WHERE key = ?", Blob{row.key});
+        if (!query) return query.error();
+        const auto there = query->next();
+        if (!there) return there.error();
+        return *there ? Replaced::changed : Replaced::gone;
+    });
+}
+
 Result<bool> SqliteStore::touch(const std::string& key, TimePoint when) {
     return write([&](Database& database) -> Result<bool> {
         const auto changed =
@@ -412,6 +436,18 @@ Result<std::vector<std::string>> SqliteStore::erase_user(const std::string& user
         return read_keys(
             database.query("DELETE FROM sessions WHERE user_id = ? AND created <= ? RETURNING key",
                            user_id, to_number(until)));
+    });
+}
+
+Result<std::vector<std::string>> SqliteStore::erase_many(const std::vector<std::string>& keys) {
+    return write([&](Database& database) -> Result<std::vector<std::string>> {
+        std::vector<std::string> erased;
+        for (const auto& key : keys) {
+            const auto changed = database.change("DELETE FROM sessions WHERE key = ?", Blob{key});
+            if (!changed) return changed.error();
+            if (*changed > 0) erased.push_back(key);
+        }
+        return erased;
     });
 }
 
@@ -484,6 +520,62 @@ Result<std::optional<LoginRow>> SqliteStore::take_login(const std::string& key) 
             taken = LoginRow{query->bytes(0), query->bytes(1), to_time(query->integer(2)),
                              query->bytes(3)};
         }
+    });
+}
+
+// --- leases ------------------------------------------------------------------------
+
+namespace {
+
+// The steady clock is one for all processes of a machine, and nobody sets it; it
+// starts anew when the machine does, and what it left behind then is too far
+// ahead to be true.
+std::int64_t steady_now() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+std::int64_t to_number(std::chrono::nanoseconds duration) {
+    return duration.count();
+}
+
+}  // namespace
+
+Result<bool> SqliteStore::try_lease(const std::string& name, const std::string& holder,
+                                    std::chrono::milliseconds duration) {
+    return write([&](Database& database) -> Result<bool> {
+        const auto now = steady_now();
+        const auto ended = database.change("DELETE FROM leases WHERE until <= ? OR until > ?", now,
+                                           now + to_number(max_lease));
+        if (!ended) return ended.error();
+        const auto changed = database.change(
+            "INSERT INTO leases (name, holder, until) VALUES (?, ?, ?) ON CONFLICT (name) "
+            "DO UPDATE SET until = excluded.until WHERE holder = excluded.holder",
+            Blob{name}, Blob{holder}, now + to_number(duration));
+        if (!changed) return changed.error();
+        return *changed > 0;
+    });
+}
+
+Result<bool> SqliteStore::renew_lease(const std::string& name, const std::string& holder,
+                                      std::chrono::milliseconds duration) {
+    return write([&](Database& database) -> Result<bool> {
+        const auto now = steady_now();
+        const auto changed = database.change(
+            "UPDATE leases SET until = ? WHERE name = ? AND holder = ? AND until > ?",
+            now + to_number(duration), Blob{name}, Blob{holder}, now);
+        if (!changed) return changed.error();
+        return *changed > 0;
+    });
+}
+
+Result<bool> SqliteStore::release_lease(const std::string& name, const std::string& holder) {
+    return write([&](Database& database) -> Result<bool> {
+        const auto changed =
+            database.change("DELETE FROM leases WHERE name = ? AND holder = ? AND until > ?",
+                            Blob{name}, Blob{holder}, steady_now());
+        if (!changed) return changed.error();
+        return *changed > 0;
     });
 }
 

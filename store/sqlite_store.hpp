@@ -47,16 +47,23 @@ public:
     Result<std::optional<SessionRow>> find(const std::string& key) override;
     Result<std::optional<SessionRow>> find_handle(const std::string& handle) override;
     Result<bool> update(const SessionRow& row) override;
+    Result<Replaced> replace(const SessionRow& row, const std::string& expected) override;
     Result<bool> touch(const std::string& key, TimePoint when) override;
     Result<bool> erase(const std::string& key) override;
     Result<std::optional<std::string>> erase_handle(const std::string& handle) override;
     Result<std::vector<std::string>> erase_user(const std::string& user_id,
                                                 TimePoint until) override;
+    Result<std::vector<std::string>> erase_many(const std::vector<std::string>& keys) override;
     Result<SessionPage> list(const std::string& user_id, const std::string& cursor,
                              std::size_t limit) override;
     Result<bool> has_sessions() override;
     Result<void> put_login(const LoginRow& row) override;
     Result<std::optional<LoginRow>> take_login(const std::string& key) override;
+    Result<bool> try_lease(const std::string& name, const std::string& holder,
+                           std::chrono::milliseconds duration) override;
+    Result<bool> renew_lease(const std::string& name, const std::string& holder,
+                             std::chrono::milliseconds duration) override;
+    Result<bool> release_lease(const std::string& name, const std::string& holder) override;
     Result<std::size_t> purge(const Cutoffs& cutoffs, std::size_t limit) override;
     Result<void> ping() override;
 

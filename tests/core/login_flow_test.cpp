@@ -39,6 +39,35 @@ public:
     Result<bool> update(const std::string&, const Session&) override { return false; }
     Result<void> touch(const std::string&, TimePoint) override { return {}; }
     Result<bool> end(const std::string&) override { return false; }
+    Result<bool> change(const std::string&, TimePoint,
+                        const std::function<bool(Session&)>&) override {
+        return false;
+    }
+    Result<std::optional<KnownSession>> find_handle(const std::string&, TimePoint) override {
+        return std::optional<KnownSession>();
+    }
+    Result<SessionList> list(std::optional<Snowflake>, const std::string&, std::size_t,
+                             TimePoint) override {
+        return SessionList();
+    }
+    Result<std::optional<std::string>> end_handle(const std::string&) override {
+        return std::optional<std::string>();
+    }
+    Result<std::vector<std::string>> end_user(Snowflake, TimePoint) override {
+        return std::vector<std::string>();
+    }
+    Result<std::vector<std::string>> end_many(const std::vector<std::string>&) override {
+        return std::vector<std::string>();
+    }
+    Result<bool> try_lease(const std::string&, const std::string&,
+                           std::chrono::milliseconds) override {
+        return true;
+    }
+    Result<bool> renew_lease(const std::string&, const std::string&,
+                             std::chrono::milliseconds) override {
+        return true;
+    }
+    Result<bool> release_lease(const std::string&, const std::string&) override { return true; }
     Result<void> begin_login(const Secret& state, const PendingLogin& login) override {
         const std::lock_guard lock(mutex);
         if (down) return *down;

@@ -193,6 +193,38 @@ TEST_CASE("D14 after a key was rotated old sessions open, and new ones need the 
     CHECK(finds(*only_old.sessions, old_token));
 }
 
+TEST_CASE("D14 a session that an old key sealed is sealed anew when it is used or changed") {
+    const TempDir directory;
+    const auto url = "sqlite:" + directory.file("cordgate.db");
+    const auto used = SessionToken::make();
+    const auto changed = SessionToken::make();
+    const auto updated = SessionToken::make();
+    const auto idle = SessionToken::make();
+    {
+        const auto before = open_sessions(url, {key_of('a')}, 0s);
+        for (const auto* token : {&used, &changed, &updated, &idle}) {
+            REQUIRE(before.sessions->create(*token, a_session()));
+        }
+    }
+    {
+        const auto both = open_sessions(url, {key_of('b'), key_of('a')}, 0s);
+        REQUIRE(both.sessions->touch(used.digest(), noon + 1s));
+        REQUIRE(both.sessions->touch(used.digest(), noon + 2s));
+        REQUIRE(*both.sessions->change(changed.digest(), noon, [](Session&) { return true; }));
+        auto session = both.sessions->find(updated.digest(), noon);
+        REQUIRE(*both.sessions->update(updated.digest(), **session));
+        CHECK(finds(*both.sessions, idle));
+    }
+    const auto without_old = open_sessions(url, {key_of('b')}, 0s);
+    for (const auto* token : {&used, &changed, &updated})
+        CHECK(finds(*without_old.sessions, *token));
+    CHECK(without_old.sessions->find(used.digest(), noon)->value().last_seen_at == noon + 2s);
+    CHECK_FALSE(finds(*without_old.sessions, idle));
+    const auto without_new = open_sessions(url, {key_of('a')}, 0s);
+    CHECK_FALSE(finds(*without_new.sessions, used));
+    CHECK(finds(*without_new.sessions, idle));
+}
+
 TEST_CASE(
     "G3 F33 oauth2-proxy #10 the files hold no token, no cookie, no state and nothing of the "
     "visitor") {

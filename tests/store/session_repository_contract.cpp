@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -41,7 +42,8 @@ PendingLogin login_to(const std::string& return_to, TimePoint when = noon) {
 template <class Backend>
 struct Sealed {
     Backend backend;
-    SealedSessions repository{std::move(backend.store), keys, 1h};
+    SessionEvents events;
+    SealedSessions repository{std::move(backend.store), keys, 1h, &events};
 };
 using SealedInMemory = Sealed<InMemory>;
 using SealedInSqlite = Sealed<InSqlite>;
@@ -121,6 +123,141 @@ TEST_CASE_TEMPLATE("every session repository keeps sessions", Backend, SealedInM
         CHECK_FALSE(*sessions.update(digest, session_of("h")));
         REQUIRE(sessions.touch(digest, noon + 1s));
         CHECK_FALSE(sessions.find(digest, noon)->has_value());
+    }
+    SUBCASE("G13 of changes made at once by many threads none is lost") {
+        REQUIRE(sessions.create(token, session_of("h")));
+        constexpr int threads_count = 4;
+        constexpr int rounds = 10;
+        std::atomic<int> failures{0};
+        std::vector<std::thread> threads;
+        for (int t = 0; t < threads_count; ++t) {
+            threads.emplace_back([&] {
+                for (int i = 0; i < rounds; ++i) {
+                    const auto done = sessions.change(digest, noon, [](Session& session) {
+                        session.user_agent += '+';
+                        return true;
+                    });
+                    if (!done || !*done) ++failures;
+                }
+            });
+        }
+        for (auto& thread : threads) thread.join();
+        CHECK(failures == 0);
+        CHECK(sessions.find(digest, noon)->value().user_agent ==
+              "agent of h" + std::string(threads_count * rounds, '+'));
+    }
+    SUBCASE("a change that is not wanted, or of a session that ended, changes nothing") {
+        const auto rename = [](Session& session) {
+            session.identity.user.username = "other";
+            return true;
+        };
+        CHECK_FALSE(*sessions.change(digest, noon, rename));
+        REQUIRE(sessions.create(token, session_of("h")));
+        CHECK_FALSE(*sessions.change(digest, noon, [&](Session& session) {
+            rename(session);
+            return false;
+        }));
+        CHECK(sessions.find(digest, noon)->value().identity.user.username == "nelly");
+        // Ended while it is being changed: it stays ended.
+        CHECK_FALSE(*sessions.change(digest, noon, [&](Session& session) {
+            CHECK(*sessions.end(digest));
+            return rename(session);
+        }));
+        CHECK_FALSE(sessions.find(digest, noon)->has_value());
+    }
+    SUBCASE("G10 finds and ends by handle") {
+        REQUIRE(sessions.create(token, session_of("h")));
+        REQUIRE(sessions.create(SessionToken::make(), session_of("other")));
+        const auto found = sessions.find_handle("h", noon);
+        REQUIRE(found);
+        REQUIRE(*found);
+        CHECK((*found)->digest == digest);
+        CHECK((*found)->session.grant.access_token.reveal() == "access-h");
+        CHECK_FALSE(sessions.find_handle("nobody", noon)->has_value());
+        CHECK_FALSE(sessions.end_handle("nobody")->has_value());
+        CHECK(sessions.end_handle("h")->value() == digest);
+        CHECK_FALSE(sessions.end_handle("h")->has_value());
+        CHECK_FALSE(sessions.find_handle("h", noon)->has_value());
+        CHECK_FALSE(sessions.find(digest, noon)->has_value());
+        CHECK(sessions.find_handle("other", noon)->has_value());
+        CHECK_FALSE(sessions.find_handle("other", noon + 1h)->has_value());
+    }
+    SUBCASE("lists sessions of one user or of all, without the expired") {
+        for (int i = 0; i < 7; ++i) {
+            auto session = session_of("h" + std::to_string(i));
+            if (i % 2 == 1) session.identity.user.id = Snowflake(8);
+            if (i == 6) session.expires_at = noon;
+            REQUIRE(sessions.create(SessionToken::make(), session));
+        }
+        std::vector<std::string> handles;
+        std::string cursor;
+        do {
+            const auto page = sessions.list(std::nullopt, cursor, 2, noon);
+            REQUIRE(page);
+            for (const auto& listed : page->sessions) {
+                handles.push_back(listed.session.handle);
+                CHECK(sessions.find(listed.digest, noon)->value().handle == handles.back());
+            }
+            cursor = page->next;
+        } while (!cursor.empty());
+        CHECK(handles == std::vector<std::string>{"h0", "h1", "h2", "h3", "h4", "h5"});
+        CHECK(sessions.list(Snowflake(8), "", 10, noon)->sessions.size() == 3);
+        CHECK(sessions.list(Snowflake(9), "", 10, noon)->sessions.empty());
+        CHECK(sessions.list(std::nullopt, "", 10, noon + 1h)->sessions.empty());
+    }
+    SUBCASE("G10 ends the sessions of a user that began before an instant, or some of many") {
+        const auto second = SessionToken::make();
+        const auto other = SessionToken::make();
+        const auto later = SessionToken::make();
+        REQUIRE(sessions.create(token, session_of("a")));
+        REQUIRE(sessions.create(second, session_of("b")));
+        auto late = session_of("c");
+        late.created_at += 1s;
+        REQUIRE(sessions.create(later, late));
+        auto others = session_of("d");
+        others.identity.user.id = Snowflake(77);
+        REQUIRE(sessions.create(other, others));
+        auto ended = sessions.end_user(Snowflake(7), noon);
+        REQUIRE(ended);
+        std::sort(ended->begin(), ended->end());
+        auto expected = std::vector{digest, second.digest()};
+        std::sort(expected.begin(), expected.end());
+        CHECK(*ended == expected);
+        CHECK(sessions.find(later.digest(), noon)->has_value());
+        CHECK(*sessions.end_many({digest, other.digest()}) == std::vector{other.digest()});
+        CHECK_FALSE(sessions.find(other.digest(), noon)->has_value());
+    }
+    SUBCASE("L28 tells every end, however it came, and nothing else") {
+        std::vector<std::string> heard;
+        auto subscription =
+            backend.events.subscribe([&](const std::string& ended) { heard.push_back(ended); });
+        std::vector<SessionToken> tokens;
+        for (int i = 0; i < 5; ++i) {
+            tokens.push_back(SessionToken::make());
+            auto session = session_of("h" + std::to_string(i));
+            session.identity.user.id = Snowflake(static_cast<std::uint64_t>(i));
+            REQUIRE(sessions.create(tokens.back(), session));
+        }
+        REQUIRE(sessions.end(SessionToken::make().digest()));
+        REQUIRE(sessions.end_handle("nobody"));
+        CHECK(heard.empty());
+        REQUIRE(sessions.end(tokens[0].digest()));
+        REQUIRE(sessions.end_handle("h1"));
+        REQUIRE(sessions.end_user(Snowflake(2), noon));
+        REQUIRE(sessions.end_many({tokens[3].digest()}));
+        std::vector<std::string> expected;
+        for (std::size_t i = 0; i < 4; ++i) expected.push_back(tokens[i].digest());
+        CHECK(heard == expected);
+        subscription = {};
+        REQUIRE(sessions.end(tokens[4].digest()));
+        CHECK(heard == expected);
+    }
+    SUBCASE("G14 lends locks") {
+        CHECK(*sessions.try_lease("grant", "one", 24h));
+        CHECK_FALSE(*sessions.try_lease("grant", "two", 1s));
+        CHECK(*sessions.renew_lease("grant", "one", 1s));
+        CHECK(*sessions.release_lease("grant", "one"));
+        CHECK(*sessions.try_lease("grant", "two", 1s));
     }
     SUBCASE("purge takes the expired and the idle, and leaves the others") {
         REQUIRE(sessions.create(token, session_of("idle")));

@@ -98,6 +98,24 @@ TEST_CASE_TEMPLATE("every session store keeps sessions", Backend, InMemory, InSq
         CHECK_FALSE(store.find(row.key)->has_value());
         CHECK_FALSE(store.find_handle(row.handle)->has_value());
     }
+    SUBCASE("G13 replace changes a session only while it is as it was read") {
+        REQUIRE(store.insert(row));
+        auto changed = row;
+        changed.sealed = "new";
+        changed.expires += 1h;
+        changed.last_seen += 1s;
+        CHECK(*store.replace(changed, "something else") == Replaced::changed);
+        CHECK(store.find(row.key)->value().sealed == row.sealed);
+        CHECK(*store.replace(changed, row.sealed) == Replaced::yes);
+        CHECK(*store.replace(changed, row.sealed) == Replaced::changed);
+        const auto found = store.find(row.key);
+        CHECK((*found)->sealed == "new");
+        CHECK((*found)->expires == changed.expires);
+        CHECK((*found)->last_seen == changed.last_seen);
+        CHECK(*store.erase(row.key));
+        CHECK(*store.replace(changed, "new") == Replaced::gone);
+        CHECK_FALSE(store.find(row.key)->has_value());
+    }
     SUBCASE("G9 last_seen moves forward only") {
         REQUIRE(store.insert(row));
         CHECK(*store.touch(row.key, noon + 10min));
@@ -161,6 +179,24 @@ TEST_CASE_TEMPLATE("every session store keeps sessions", Backend, InMemory, InSq
         CHECK(*store.erase_user("7", TimePoint::max()) == std::vector{later.key});
         CHECK(store.erase_user("7", TimePoint::max())->empty());
         CHECK(store.find(sha256("c"))->has_value());
+    }
+    SUBCASE("G10 ends many at once, and tells the keys of those that were there") {
+        for (const auto* name : {"a", "b", "c"}) REQUIRE(store.insert(session_row(name)));
+        CHECK(store.erase_many({})->empty());
+        const auto ended = store.erase_many({sha256("a"), sha256("nobody"), sha256("c")});
+        CHECK(*ended == std::vector{sha256("a"), sha256("c")});
+        CHECK_FALSE(store.find_handle("handle-a")->has_value());
+        CHECK(store.find(sha256("b"))->has_value());
+        CHECK(store.list("1", "", 10)->rows.size() == 1);
+    }
+    SUBCASE("a handle and a key of an ended session are free for another") {
+        REQUIRE(store.insert(row));
+        REQUIRE(*store.erase(row.key));
+        auto again = row;
+        again.user_id = "2";
+        CHECK(store.insert(again));
+        CHECK(store.list("1", "", 10)->rows.empty());
+        CHECK(store.list("2", "", 10)->rows.size() == 1);
     }
     SUBCASE("tells whether it has sessions, and answers a ping") {
         CHECK_FALSE(*store.has_sessions());
@@ -285,6 +321,62 @@ TEST_CASE_TEMPLATE("every session store purges what reached a cut-off", Backend,
         REQUIRE(*store.update(longer));
         CHECK(*store.purge({noon + 24h, noon, never}, 10) == 0);
         CHECK(*store.purge({noon + 48h, noon, never}, 10) == 1);
+    }
+}
+
+TEST_CASE_TEMPLATE("G14 every session store lends locks that end by themselves", Backend, InMemory,
+                   InSqlite) {
+    Backend backend;
+    SessionStore& store = *backend.store;
+    const std::string name("grant\0\xff", 7);
+
+    SUBCASE("to one holder, who may take them again, renew them and give them back") {
+        CHECK(*store.try_lease(name, "one", 60s));
+        CHECK_FALSE(*store.try_lease(name, "two", 60s));
+        CHECK(*store.try_lease("another grant", "two", 60s));
+        CHECK(*store.try_lease(name, "one", 60s));
+        CHECK(*store.renew_lease(name, "one", 60s));
+        CHECK_FALSE(*store.renew_lease(name, "two", 60s));
+        CHECK_FALSE(*store.release_lease(name, "two"));
+        CHECK(*store.release_lease(name, "one"));
+        CHECK_FALSE(*store.release_lease(name, "one"));
+        CHECK_FALSE(*store.renew_lease(name, "one", 60s));
+        CHECK(*store.try_lease(name, "two", 60s));
+    }
+    SUBCASE("until the time is up; then to the next, and the first knows that he lost it") {
+        const auto taken = std::chrono::steady_clock::now();
+        REQUIRE(*store.try_lease(name, "one", 60ms));
+        while (!*store.try_lease(name, "two", 60s)) {
+            REQUIRE(std::chrono::steady_clock::now() - taken < 30s);
+        }
+        CHECK(std::chrono::steady_clock::now() - taken >= 60ms);
+        CHECK_FALSE(*store.renew_lease(name, "one", 60s));
+        CHECK_FALSE(*store.release_lease(name, "one"));
+        CHECK_FALSE(*store.try_lease(name, "one", 60s));
+    }
+    SUBCASE("for longer, as long as they are renewed") {
+        const auto taken = std::chrono::steady_clock::now();
+        REQUIRE(*store.try_lease(name, "one", 2s));
+        while (std::chrono::steady_clock::now() - taken < 2500ms) {
+            REQUIRE(*store.renew_lease(name, "one", 2s));
+            REQUIRE_FALSE(*store.try_lease(name, "two", 2s));
+            std::this_thread::yield();
+        }
+    }
+    SUBCASE("to one of 20 threads that ask at once") {
+        std::atomic<int> winners{0};
+        std::atomic<int> failures{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 20; ++i) {
+            threads.emplace_back([&, i] {
+                const auto taken = store.try_lease(name, std::to_string(i), 60s);
+                if (!taken) ++failures;
+                if (taken && *taken) ++winners;
+            });
+        }
+        for (auto& thread : threads) thread.join();
+        CHECK(winners == 1);
+        CHECK(failures == 0);
     }
 }
 

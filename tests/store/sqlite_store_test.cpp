@@ -538,6 +538,21 @@ TEST_CASE("G26 a file of another program or of a newer cordgate is refused, and 
     }
 }
 
+TEST_CASE("G26 a file of an older cordgate is brought up to date, with its sessions") {
+    const TempDir directory;
+    const auto path = make_database(directory, 3);
+    {
+        auto database = Database::open(path, 2s);
+        REQUIRE(database);
+        REQUIRE(database->execute("DROP TABLE leases; PRAGMA user_version = 1"));
+    }
+    SqliteStore store(path);
+    CHECK(store.find(sha256("2"))->has_value());
+    CHECK(*store.try_lease("name", "holder", 1s));
+    auto database = Database::open(path, 2s);
+    CHECK(*database->integer("PRAGMA user_version") == SqliteStore::schema_version);
+}
+
 TEST_CASE("our file without our tables is an error of the call, never a crash") {
     const TempDir directory;
     const auto path = make_database(directory, 1);
