@@ -12,6 +12,7 @@ import time
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
+LIBC = ctypes.CDLL(None)
 
 
 def free_port():
@@ -27,7 +28,7 @@ def wait_for(port, process, seconds=15):
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.01)
+        time.sleep(0.001)
     raise RuntimeError(f"{process.args[0]} does not listen on port {port}")
 
 
@@ -86,7 +87,7 @@ class MemoryWatch:
 
 def _end_with_parent():
     """Runs in a child: SIGTERM when the benchmark goes away, whatever ended it."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 class Processes:
@@ -117,10 +118,11 @@ class Processes:
 
     def spawn(self, command, **more):
         """Starts a program; what it says goes to a file, shown if it fails to start."""
+        began = time.monotonic()
         with open(self.name(pathlib.Path(command[0]).name + ".log"), "w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder,
                                        preexec_fn=_end_with_parent, **more)
-        process.log = log.name
+        process.log, process.began = log.name, began
         self.running.append(process)
         return process
 

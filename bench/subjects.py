@@ -17,9 +17,11 @@ class Subject:
     """One running proxy: where it listens, and the processes it is made of."""
 
     def __init__(self, name, port, process, helpers=(), cookie="session=none"):
-        self.name, self.port, self.pid = name, port, process.pid
+        self.name, self.port, self.pid, self.began = name, port, process.pid, process.began
         self.processes = [*helpers, process]
         self.cookie = cookie
+        # HAProxy keeps a second descriptor ready for each connection it allows.
+        self.most_connections = FILES // 2 - 300 if name == "haproxy" else FILES - 300
 
 
 class Maker:
@@ -82,7 +84,7 @@ http {{
 global
   nbthread {workers}
   maxpipes 16
-  maxconn {(FILES - 400) // 2}
+  maxconn {FILES // 2 - 200}
 defaults
   mode http
   timeout client 75s
