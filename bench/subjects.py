@@ -47,9 +47,8 @@ class Maker:
         port = free_port()
         return "bare relay", port, [str(self.programs / "bare_relay"), str(port), str(self.origin)], {}
 
-    def nginx(self, workers, location="", auth=False):
+    def nginx(self, workers, location="", buffers="proxy_max_temp_file_size 0;", auth=False):
         port, folder = free_port(), self.processes.name("nginx")
-        # Buffers in memory, large enough that no body goes to the disk.
         conf = self.processes.write("nginx.conf", f"""
 user root; worker_processes {workers}; daemon off; pid {folder}.pid; error_log {folder}.err;
 worker_rlimit_nofile {FILES};
@@ -58,8 +57,7 @@ http {{
   access_log off; tcp_nopush on; keepalive_requests 100000000; client_max_body_size 0;
   client_body_temp_path {folder}-b; proxy_temp_path {folder}-p; fastcgi_temp_path {folder}-f;
   uwsgi_temp_path {folder}-u; scgi_temp_path {folder}-s;
-  proxy_buffer_size 16k; proxy_buffers 8 32k; proxy_busy_buffers_size 64k; proxy_max_temp_file_size 0;
-  proxy_request_buffering off; client_body_buffer_size 64k;
+  {buffers}
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream app {{ server 127.0.0.1:{self.origin}; keepalive 256; keepalive_requests 100000000; }}
   server {{
@@ -75,8 +73,9 @@ http {{
 }}""")
         return "nginx", port, ["nginx", "-c", conf], {}
 
-    def nginx_auth(self, workers):
-        return "nginx auth_request", *self.nginx(workers, auth=True)[1:]
+    def nginx_auth(self, workers, **more):
+        """Asks an auth service that costs nothing, the origin, about every request."""
+        return "nginx auth_request", *self.nginx(workers, auth=True, **more)[1:]
 
     def haproxy(self, workers):
         port = free_port()
