@@ -1,11 +1,16 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace cordgate {
+
+namespace discord {
+struct Refusal;
+}
 
 /// What went wrong, in terms a caller can act on.
 enum class ErrorKind {
@@ -33,6 +38,8 @@ struct Error {
     std::string detail;
     /// How long to wait, where the peer said so.
     std::optional<std::chrono::milliseconds> retry_after = std::nullopt;
+    /// What Discord answered, where it did (core/discord/failure.hpp); may be shown.
+    std::shared_ptr<const discord::Refusal> refusal = nullptr;
 };
 
 std::string_view to_string(ErrorKind kind);

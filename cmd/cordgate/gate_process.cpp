@@ -38,6 +38,7 @@ discord::ClientOptions client_options(const config::Settings& settings) {
     options.api_url = settings.discord.api_url;
     options.client_id = settings.discord.client_id;
     options.client_secret = settings.discord.client_secret;
+    options.bot_token = settings.discord.bot_token;
     options.ca_file = settings.discord.ca_file;
     options.version = version();
     return options;

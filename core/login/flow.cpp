@@ -293,6 +293,8 @@ private:
         switch (error.kind) {
             case ErrorKind::unauthorized:
             case ErrorKind::forbidden:
+            case ErrorKind::not_found:
+            case ErrorKind::bad_request:
             case ErrorKind::malformed_reply: return fail(LoginFailure::discord_rejected, error);
             default: return fail(LoginFailure::discord_unavailable, error);
         }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/base64.hpp"
+#include "core/discord/failure.hpp"
 
 using namespace cordgate;
 using namespace cordgate::discord;
@@ -58,6 +59,9 @@ public:
         };
         server.Get(".*", serve);
         server.Post(".*", serve);
+        server.Put(".*", serve);
+        server.Patch(".*", serve);
+        server.Delete(".*", serve);
         server.set_tcp_nodelay(true);
         port = server.bind_to_any_port("127.0.0.1");
         REQUIRE(port > 0);
@@ -74,6 +78,9 @@ public:
     ClientOptions options() {
         auto options = options_for(port);
         options.now = [this] { return now.load(); };
+        options.ticks = [this] {
+            return std::chrono::steady_clock::time_point(now.load().time_since_epoch());
+        };
         return options;
     }
     Result<User> user(const char* token = "at") { return client->current_user(Secret(token)); }
@@ -225,13 +232,15 @@ TEST_CASE("client: M8 M9 M10 M11 M14 M19 M21 what an answer to a GET means") {
         {200, json_type,    R"({"id":7,"username":"nelly"})",                       ErrorKind::malformed_reply},
         {204, json_type,    "",                                                     ErrorKind::malformed_reply},
         {302, json_type,    "",                                                     ErrorKind::malformed_reply},
-        {400, json_type,    R"({"message":"bad","code":50035})",                    ErrorKind::malformed_reply},
+        {400, json_type,    R"({"message":"bad","code":50035})",                    ErrorKind::bad_request    },
         {401, json_type,    R"({"message":"401: Unauthorized","code":0})",          ErrorKind::unauthorized   },
         {401, "text/html",  "<html>",                                               ErrorKind::unauthorized   },
         {403, json_type,    R"({"message":"x","code":50014})",                      ErrorKind::unauthorized   },
         {403, json_type,    R"({"message":"internal network error","code":40333})",
          ErrorKind::unavailable                                                                               },
-        {404, json_type,    R"({"message":"404: Not Found","code":0})",             ErrorKind::malformed_reply},
+        {403, json_type,    R"({"message":"Missing Access","code":50001})",         ErrorKind::forbidden      },
+        {404, json_type,    R"({"message":"404: Not Found","code":0})",             ErrorKind::not_found      },
+        {404, "text/html",  "<html>",                                               ErrorKind::malformed_reply},
         {500, json_type,    R"({"message":"500: Internal Server Error","code":0})",
          ErrorKind::unavailable                                                                               },
     };
@@ -350,7 +359,7 @@ TEST_CASE("client: M1 M2 M3 M4 a 429 in every form stops what it names, for as l
         {json_type,
          R"({"message":"m","retry_after":64.57})",                                 {{"X-RateLimit-Scope", "shared"}},
          64570ms,                                                                                                              false},
-        {json_type,    R"({"message":"m","retry_after":1e9})",                     {},                                10min,   false},
+        {json_type,    R"({"message":"m","retry_after":1e9})",                     {},                                1h,      false},
         {json_type,    R"({"message":"m","retry_after":"5"})",                     {{"Retry-After", "7"}},            7s,      false},
         {json_type,    R"({"message":"m","retry_after":"5"})",                     {},                                10min,   true },
         {json_type,    R"({"message":"m","retry_after":NaN})",                     {},                                10min,   true },
@@ -359,7 +368,7 @@ TEST_CASE("client: M1 M2 M3 M4 a 429 in every form stops what it names, for as l
          R"({"code":0,"message":"You are being blocked from accessing our API"})", {},
          10min,                                                                                                                true },
         {"text/plain", "error code: 1015",                                         {},                                10min,   true },
-        {"text/plain", "error code: 1015",                                         {{"Retry-After", "3600"}},         10min,   true },
+        {"text/plain", "error code: 1015",                                         {{"Retry-After", "3600"}},         1h,      true },
         {"text/plain", "error code: 1015",                                         {{"Retry-After", "30"}},           30s,     true },
         {"text/html",  "<title>Access denied</title>",                             {{"Retry-After", "x"}},            10min,   true },
     };
@@ -373,11 +382,11 @@ TEST_CASE("client: M1 M2 M3 M4 a 429 in every form stops what it names, for as l
         CHECK(discord.requests == 1);
 
         discord.answer = fixed(200, json_type, user_json);
-        discord.now = discord.now.load() + row.wait - 3s;
+        discord.now = discord.now.load() + row.wait - 6s;
         CHECK(discord.user().error().kind == ErrorKind::rate_limited);
         CHECK(discord.user("other-at").has_value() == !row.everything);
         CHECK(discord.requests == (row.everything ? 1 : 2));
-        discord.now = discord.now.load() + 3s;
+        discord.now = discord.now.load() + 6s;
         CHECK(discord.user());
     }
 }
@@ -397,7 +406,7 @@ TEST_CASE("client: M4 a 429 that names no sensible time never becomes a busy loo
         FakeDiscord discord(
             fixed(429, json_type, R"({"message":"m","retry_after":)" + std::string(seconds) + "}"));
         auto options = discord.options();
-        options.now = Clock::now;
+        options.ticks = std::chrono::steady_clock::now;
         options.total_timeout = 2s;
         discord.client = make_client(options);
         const auto limited = discord.user();
@@ -424,9 +433,6 @@ TEST_CASE("client: M5 Remaining 0 holds the next call of that user and route bac
     CHECK(discord.requests == 2);
     discord.now = discord.now.load() + 60s;
     CHECK(discord.user());
-    // A clock that jumps back by a day must not lock anybody out for a day.
-    discord.now = discord.now.load() - 24h;
-    CHECK(discord.user());
 }
 
 TEST_CASE("client: M5 M25 a short limit is waited for") {
@@ -437,7 +443,7 @@ TEST_CASE("client: M5 M25 a short limit is waited for") {
                   {"X-RateLimit-Reset-After", "0.2"}
     }));
     auto options = discord.options();
-    options.now = Clock::now;
+    options.ticks = std::chrono::steady_clock::now;
     discord.client = make_client(options);
     REQUIRE(discord.user());
     const auto begin = std::chrono::steady_clock::now();

@@ -135,6 +135,7 @@ public:
         if (guilds_error) return *guilds_error;
         return guilds;
     }
+    Result<discord::Reply> request(const discord::Request&) override { return Error{}; }
     Result<std::optional<Member>> current_user_member(const Secret&, Snowflake guild) override {
         const std::lock_guard lock(mutex);
         calls.push_back("member " + guild.to_string());
@@ -587,6 +588,9 @@ TEST_CASE("finish: a store that fails is unavailable, before and after Discord")
         }
         Result<std::optional<Member>> current_user_member(const Secret& t, Snowflake g) override {
             return inner.current_user_member(t, g);
+        }
+        Result<discord::Reply> request(const discord::Request& r) override {
+            return inner.request(r);
         }
     };
     MemoryRepository sessions;

@@ -20,9 +20,9 @@ ROWS
 )
 
 fences=$(cat <<'ROWS'
-openssl/            ^core/(crypto|random)\.cpp$|^core/discord/client\.cpp$|^proxy/(.*/)?tls|^cmd/discord-sim/
+openssl/            ^core/(crypto|random)\.cpp$|^proxy/(.*/)?tls|^cmd/discord-sim/
 nlohmann/           ^(core|store|config|proxy|cmd)/(.*/)?[^/]*(json|codec)[^/]*$|^cmd/discord-sim/
-httplib             ^core/discord/client\.cpp$|^proxy/(.*/)?internal_api\.cpp$|^cmd/discord-sim/|^cmd/cordgate/(healthcheck|sessions)\.cpp$
+httplib             ^core/discord/http\.cpp$|^proxy/(.*/)?internal_api\.cpp$|^cmd/discord-sim/|^cmd/cordgate/(healthcheck|sessions)\.cpp$
 yaml-cpp/           ^config/[^/]*\.cpp$
 sqlite3             ^store/sqlite[^/]*$
 hiredis             ^store/redis[^/]*$

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/snowflake.hpp"
+
+namespace cordgate::discord {
+
+using Json = nlohmann::json;
+
+inline constexpr std::size_t max_name_bytes = 512;  // Discord's limit is 32 characters
+
+/// One JSON value in `text`, or nullopt: not JSON, deeper than 32, an object that
+/// names a key twice, or bytes before or behind it (RFC 8259).
+std::optional<Json> parse_strictly(std::string_view text);
+std::optional<Json> parse_object_strictly(std::string_view text);
+
+/// Reads members of one object. A wrong type is remembered, so that a parser
+/// can read them all and ask once whether what it has is sound.
+class JsonReader {
+public:
+    explicit JsonReader(const Json& object) : object_(object) {}
+
+    const Json* find(const char* name) const {
+        const auto it = object_.find(name);
+        return it == object_.end() || it->is_null() ? nullptr : &*it;
+    }
+    std::optional<std::string> text(const char* name, std::size_t max_bytes = max_name_bytes) {
+        const Json* value = find(name);
+        if (!value) return std::nullopt;
+        if (!value->is_string()) return fail(name), std::nullopt;
+        const auto& text = value->get_ref<const std::string&>();
+        if (text.size() > max_bytes) return fail(name), std::nullopt;
+        return text;
+    }
+    std::string required_text(const char* name, std::size_t max_bytes = max_name_bytes) {
+        auto value = text(name, max_bytes);
+        if (!value || value->empty()) return fail(name), std::string();
+        return *std::move(value);
+    }
+    std::optional<bool> boolean(const char* name) {
+        const Json* value = find(name);
+        if (!value) return std::nullopt;
+        if (!value->is_boolean()) return fail(name), std::nullopt;
+        return value->get<bool>();
+    }
+    Snowflake id(const char* name) {
+        const auto parsed = Snowflake::parse(text(name).value_or(""));
+        if (!parsed) return fail(name), Snowflake();
+        return *parsed;
+    }
+    void fail(const char* name) {
+        if (problem_.empty()) problem_ = name;
+    }
+    /// The first member that was wrong; empty: none.
+    const std::string& problem() const { return problem_; }
+
+private:
+    const Json& object_;
+    std::string problem_;
+};
+
+}  // namespace cordgate::discord
