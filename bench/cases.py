@@ -73,7 +73,7 @@ def matrix(options):
              note=BULK_NOTE, fresh=True, settings=BULK),
         Case("idle", f"{idle:,} idle keep-alive connections, each after one request",
              ["bytes_each", "count", "rss_mib"], held("http", idle), PROXIES,
-             note="HAProxy holds fewer where the limit of descriptors is low: it wants two for each.",
+             note="Fewer where the limit of descriptors is low; HAProxy reserves two for each.",
              fresh=True, rounds=3),
         Case("idle-websockets", f"{sockets:,} idle WebSockets, each after one echo",
              ["bytes_each", "count", "rss_mib"], held("websocket", sockets), ["bare relay", *PROXIES],

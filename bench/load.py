@@ -68,7 +68,7 @@ def transfer(subject, client, direction, size):
 
 def hold(subject, client, kind, count):
     """Bytes of RSS for each of `count` connections that were used once and are idle."""
-    count = min(count, subject.most_connections)
+    count = min(count, subject.most_tunnels if kind == "websocket" else subject.most_connections)
     run([client, subject.port, 1, kind, subject.cookie], 1)
     before = resident_bytes(subject.pid)
     command = [str(part) for part in (client, subject.port, count, kind, subject.cookie)]

@@ -7,5 +7,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cmake -S . -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DCORDGATE_TESTS=OFF -DCORDGATE_BENCH=ON > /dev/null
 cmake --build build/bench --target cordgate discord-sim bench_programs -- --quiet | { grep -v '^ninja: no work' || true; }
-ulimit -n "$(ulimit -Hn)"
 exec env PYTHONDONTWRITEBYTECODE=1 python3 bench/bench.py --programs build/bench "$@"

@@ -10,7 +10,11 @@ from http.client import HTTPConnection
 
 from processes import free_port
 
-FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+# Descriptors for each program. Some prepare memory for as many as they may have, so not more
+# than the largest case needs; where the machine allows fewer, fewer connections are held.
+HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+FILES = 24000 if HARD_LIMIT == resource.RLIM_INFINITY else min(HARD_LIMIT, 24000)
+resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, HARD_LIMIT))
 
 
 class Subject:
@@ -20,8 +24,9 @@ class Subject:
         self.name, self.port, self.pid, self.began = name, port, process.pid, process.began
         self.processes = [*helpers, process]
         self.cookie = cookie
-        # HAProxy keeps a second descriptor ready for each connection it allows.
+        # HAProxy reserves a second descriptor for each connection it allows.
         self.most_connections = FILES // 2 - 300 if name == "haproxy" else FILES - 300
+        self.most_tunnels = FILES // 2 - 300
 
 
 class Maker:
