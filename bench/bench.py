@@ -17,7 +17,7 @@ import sys
 import cases
 import report
 from processes import Processes, free_port
-from subjects import Maker
+from subjects import FILES, Maker
 
 
 def run_case(case, options, processes, maker):
@@ -105,6 +105,8 @@ def main():
     if options.list:
         print("\n".join(f"{case.name:16} {case.title}" for case in cases.matrix(options)))
         return
+    if FILES < 4096:
+        sys.exit(f"the limit of open files is {FILES}; a thousand connections need 4096 (ulimit -n)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = json.loads(options.earlier.read_text()) if options.earlier else run(options)
     if options.earlier:

@@ -11,7 +11,6 @@ import threading
 import time
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-TICKS = os.sysconf("SC_CLK_TCK")
 LIBC = ctypes.CDLL(None)
 
 
@@ -45,10 +44,11 @@ def cpu_seconds(pid):
     user = system = total = 0
     for each in family(pid):
         for task in pathlib.Path(f"/proc/{each}/task").iterdir():
-            fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
-            user += int(fields[11])
-            system += int(fields[12])
-            total += int((task / "schedstat").read_text().split()[0])
+            with contextlib.suppress(OSError):  # a thread that has just ended
+                fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+                total += int((task / "schedstat").read_text().split()[0])
+                user += int(fields[11])
+                system += int(fields[12])
     # schedstat counts nanoseconds, but not whose; stat says whose, in ticks.
     share = user / (user + system) if user + system else 0
     return total / 1e9 * share, total / 1e9 * (1 - share)

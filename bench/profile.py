@@ -19,23 +19,38 @@ from load import run
 from processes import Processes, family, free_port
 from subjects import Maker
 
-WARM_UP = 200
+WARM_UP = 10
+BEGIN, END = "<!-- profile: begin, made by bench/profile.py -->", "<!-- profile: end -->"
+said = []
 
 
-def requests(subject, path, count, connections):
-    """So many requests, each connection with one on its way."""
-    text = (f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{subject.port}\r\nUser-Agent: bench\r\nAccept: */*\r\n"
-            f"Cookie: {subject.cookie}\r\n\r\n").encode()
-    sockets = [socket.create_connection(("127.0.0.1", subject.port), timeout=30) for _ in range(connections)]
-    try:
-        for _ in range(count // connections):
-            for each in sockets:
-                each.sendall(text)
-            for each in sockets:
+def say(text):
+    print(text, flush=True)
+    said.append(text)
+
+
+def write_document(path):
+    """Puts what was said between the markers of a Markdown file."""
+    before, rest = path.read_text().split(BEGIN)
+    path.write_text(f"{before}{BEGIN}\n\n```text\n{chr(10).join(said).strip()}\n```\n\n{END}{rest.split(END)[1]}")
+
+
+class Visitors:
+    """Connections that ask for the same page again and again, each with one request on its way."""
+
+    def __init__(self, subject, path, connections):
+        self.text = (f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{subject.port}\r\nUser-Agent: bench\r\n"
+                     f"Accept: */*\r\nCookie: {subject.cookie}\r\n\r\n").encode()
+        self.sockets = [socket.create_connection(("127.0.0.1", subject.port), timeout=30)
+                        for _ in range(connections)]
+
+    def ask(self, count):
+        """`count` times on each connection."""
+        for _ in range(count):
+            for each in self.sockets:
+                each.sendall(self.text)
+            for each in self.sockets:
                 read_answer(each)
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def read_answer(connection):
@@ -55,16 +70,18 @@ def callgrind(options, processes, maker):
     out = processes.name("callgrind")
     wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--cache-sim=no"]
     subject = maker.make("cordgate", wrapper=wrapper)
-    requests(subject, options.path, WARM_UP, options.connections)
-    count = options.requests // options.connections * options.connections
+    visitors = Visitors(subject, options.path, options.connections)
+    visitors.ask(WARM_UP)
+    each = max(options.requests // options.connections, 1)
+    count = each * options.connections
     subprocess.run(["callgrind_control", "--zero", str(subject.pid)], check=True, capture_output=True)
-    requests(subject, options.path, count, options.connections)
+    visitors.ask(each)
     subprocess.run(["callgrind_control", "--dump", str(subject.pid)], check=True, capture_output=True)
     processes.stop(subject.processes)
     dump = f"{out}.1"
     text = annotate(dump)
     total = int(re.search(r"([\d,]+) .*PROGRAM TOTALS", text)[1].replace(",", ""))
-    print(f"\nGET {options.path}: {total / count:,.0f} instructions per request in user space"
+    say(f"\nGET {options.path}: {total / count:,.0f} instructions per request in user space"
           f" ({count} requests, {options.connections} connections)")
     listing("self", text, count, total, options.top)
     listing("with what they call", annotate(dump, "--inclusive=yes"), count, total, options.top)
@@ -76,13 +93,13 @@ def annotate(dump, *more):
 
 
 def listing(title, text, count, total, top):
-    print(f"\n{'per request':>12}{'share':>7}  function, {title}")
+    say(f"\n{'per request':>12}{'share':>7}  function, {title}")
     found = re.findall(r"^ *([\d,]+) \([^)]*\)  (\S.*)$", text, re.M)
-    rows = [(int(cost.replace(",", "")), name) for cost, name in found if "PROGRAM TOTALS" not in name]
-    # What was on the stack when counting began, the event loop, has no cost of its own.
-    rows = [(cost, name) for cost, name in rows if cost < 0.98 * total]
+    rows = [(int(cost.replace(",", "")), readable(name)) for cost, name in found if "PROGRAM TOTALS" not in name]
+    # The event loop calls everything, and what was on the stack when counting began seems to.
+    rows = [(cost, name) for cost, name in rows if cost < 0.98 * total and "boost::asio::" not in name[:30]]
     for cost, name in rows[:top]:
-        print(f"{cost / count:12,.0f}{100 * cost / total:6.1f}%  {readable(name)}")
+        say(f"{cost / count:12,.0f}{100 * cost / total:6.1f}%  {name}")
 
 
 def readable(name):
@@ -107,7 +124,7 @@ def under_load(subject, path, seconds):
 
 def calls(options, processes, maker):
     """strace slows the subject down, but what it calls for a request stays what it was."""
-    print("\nsystem calls per request, 64 connections")
+    say("\nsystem calls per request, 64 connections")
     for name in ("bare relay", "nginx", "cordgate"):
         subject = maker.make(name)
         report = processes.name("strace")
@@ -131,7 +148,7 @@ def calls(options, processes, maker):
         # Each request is written twice: to the origin, and its answer to the client.
         writes = sum(totals.get(call, 0) for call in ("write", "writev", "sendto", "sendmsg", "sendfile"))
         heavy = sorted(((n / (writes / 2), call) for call, n in totals.items()), reverse=True)
-        print(f"{name:12} {sum(n for n, _ in heavy):5.2f}  " +
+        say(f"{name:12} {sum(n for n, _ in heavy):5.2f}  " +
               ", ".join(f"{call} {n:.2f}" for n, call in heavy if n >= 0.01))
 
 
@@ -145,14 +162,14 @@ def samples(options, processes, maker):
     load.communicate(timeout=60)
     processes.stop(subject.processes)
     if done.returncode != 0:
-        print(f"\nperf cannot sample here: {done.stderr.strip().splitlines()[-1:]}")
+        say(f"\nperf cannot sample here: {done.stderr.strip().splitlines()[-1:]}")
         return
-    for title, sort in (("share of the CPU", "dso"), ("share of the CPU", "dso,symbol")):
+    for sort in ("dso", "dso,symbol"):
         text = run(["perf", "report", "-i", str(data), "--stdio", "--no-children", "-s", sort], 60)
-        print(f"\n{title}, by {sort}")
+        say(f"\nshare of the CPU, by {sort}")
         rows = [line.rstrip() for line in text.splitlines() if re.match(r" +\d+\.\d+%", line)]
         for row in rows[:options.top]:
-            print(re.match(r" +\S+%", row)[0] + "  " + readable(row.strip().split(maxsplit=1)[1].rstrip()))
+            say(re.match(r" +\S+%", row)[0] + "  " + readable(row.strip().split(maxsplit=1)[1]).rstrip())
 
 
 def main():
@@ -162,6 +179,7 @@ def main():
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--path", default="/small")
     parser.add_argument("--top", type=int, default=25)
+    parser.add_argument("--doc", type=pathlib.Path, help="also write this into a document, between its markers")
     parser.add_argument("--only", type=lambda t: t.split(","), default=["callgrind", "calls", "samples"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -175,7 +193,9 @@ def main():
             if shutil.which(tool):
                 part(options, processes, maker)
             else:
-                print(f"\n{tool} is not installed")
+                say(f"\n{tool} is not installed")
+    if options.doc:
+        write_document(options.doc)
 
 
 if __name__ == "__main__":
