@@ -38,42 +38,75 @@ std::optional<Line> take_line(std::string_view bytes) {
     return Line{bytes.substr(0, newline - 1)};
 }
 
-/// chunk-ext without controls; its inner grammar does not matter to us, since
-/// it is dropped, but a quote must be closed where the line ends.
-bool is_plausible_extension(std::string_view text) {
-    bool quoted = false;
+void skip_blanks(std::string_view& text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+}
+
+/// Takes a token off the front.
+bool take_token(std::string_view& text) {
+    std::size_t size = 0;
+    while (size < text.size() && is_token(text.substr(size, 1))) ++size;
+    text.remove_prefix(size);
+    return size > 0;
+}
+
+/// Takes a quoted-string off the front (RFC 9110, 5.6.4).
+bool take_quoted(std::string_view& text) {
     bool escaped = false;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((byte < 0x20 && c != '\t') || byte == 0x7f) return false;
-        if (!escaped && c == '"') quoted = !quoted;
-        escaped = quoted && !escaped && c == '\\';
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+        if (!escaped && byte == '"') {
+            text.remove_prefix(i + 1);
+            return true;
+        }
+        escaped = !escaped && byte == '\\';
     }
-    if (quoted) return false;
-    const auto name = trim(text.substr(1));
-    return !name.empty() && is_token(name.substr(0, name.find_first_of("= \t;")));
+    return false;
+}
+
+/// chunk-ext from its first ';' on (RFC 9112, 7.1.1). It is dropped, but what
+/// is none might end elsewhere for somebody else.
+bool is_extension(std::string_view text) {
+    while (!text.empty()) {
+        if (text.front() != ';') return false;
+        text.remove_prefix(1);
+        skip_blanks(text);
+        if (!take_token(text)) return false;
+        skip_blanks(text);
+        if (!text.starts_with('=')) continue;
+        text.remove_prefix(1);
+        skip_blanks(text);
+        if (!(text.starts_with('"') ? take_quoted(text) : take_token(text))) return false;
+        skip_blanks(text);
+    }
+    return true;
 }
 
 }  // namespace
 
 ChunkedDecoder::Step ChunkedDecoder::read_size_line(std::string_view bytes) {
-    const auto line = take_line(bytes);
-    if (!line) return {};
-    if (line->refused) return refuse("malformed chunk line");
-    const auto semicolon = line->text.find(';');
-    const auto digits = line->text.substr(0, semicolon);
-    if (digits.empty() || digits.size() > 15) return refuse("malformed chunk size");
+    // What is no size is refused before its line ends.
+    const auto digits = bytes.substr(0, bytes.find_first_of(";\r\n"));
+    if (digits.size() > 15) return refuse("malformed chunk size");
     std::uint64_t size = 0;
     for (const char c : digits) {
         const int value = hex_value(c);
         if (value < 0) return refuse("malformed chunk size");
         size = size * 16 + static_cast<std::uint64_t>(value);
     }
+    const auto line = take_line(bytes);
+    if (!line) return {};
+    if (line->refused) return refuse("malformed chunk line");
+    const auto semicolon = line->text.find(';');
+    if (digits.empty() || digits.size() != line->text.substr(0, semicolon).size()) {
+        return refuse("malformed chunk size");
+    }
     if (semicolon != std::string_view::npos) {
         const auto extension = line->text.substr(semicolon);
         extension_bytes_ += extension.size();
         if (extension_bytes_ > max_extension_bytes) return refuse("too many chunk extensions");
-        if (!is_plausible_extension(extension)) return refuse("malformed chunk extension");
+        if (!is_extension(extension)) return refuse("malformed chunk extension");
     }
     left_ = size;
     state_ = size == 0 ? State::trailer : State::data;

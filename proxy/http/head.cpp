@@ -14,6 +14,7 @@ enum CharClass : unsigned char {
     token_char = 1,   ///< tchar
     value_char = 2,   ///< field-value: visible, obs-text, SP, HTAB
     target_char = 4,  ///< 0x21-0x7e but '#'
+    host_char = 8,    ///< reg-name (RFC 3986, 3.2.2)
 };
 
 constexpr std::array<unsigned char, 256> make_classes() {
@@ -25,6 +26,10 @@ constexpr std::array<unsigned char, 256> make_classes() {
         if (is_alnum(c) || (i < 128 && mark)) bits |= token_char;
         if (i == '\t' || (i >= 0x20 && i != 0x7f)) bits |= value_char;
         if (i > 0x20 && i < 0x7f && i != '#') bits |= target_char;
+        // But for escapes, which two readers decode differently, the comma of
+        // lists, and the quotes and brackets that end other texts.
+        const bool in_name = std::string_view("-._~!$&*+;=").find(c) != std::string_view::npos;
+        if (is_alnum(c) || (i < 128 && in_name)) bits |= host_char;
         table[static_cast<std::size_t>(i)] = bits;
     }
     return table;
@@ -205,11 +210,11 @@ std::optional<Refusal> parse_target(std::string_view target, RequestHead& out,
         const auto end = target.find_first_of("/?");
         authority = target.substr(0, end);
         if (!is_valid_authority(authority)) return refuse("target has a bad authority");
-        target = end == std::string_view::npos ? std::string_view("/") : target.substr(end);
-        if (target.front() == '?') return refuse("target without a path");
+        target = end == std::string_view::npos ? std::string_view() : target.substr(end);
     }
     const auto question = target.find('?');
     out.path = target.substr(0, question);
+    if (out.path.empty()) out.path = "/";  // RFC 9110, 4.2.3
     out.query = question == std::string_view::npos ? std::string_view{} : target.substr(question);
     return std::nullopt;
 }
@@ -228,17 +233,43 @@ std::optional<Refusal> parse_request_line(std::string_view line, const HeadLimit
     }
     if (out.method == "CONNECT") return refuse("CONNECT is for forward proxies", 405);
     if (out.method == "TRACE") return refuse("TRACE is not served", 405);
+    if (out.method == "PRI") return refuse("PRI is no method (RFC 9113, 11.6)", 405);
     if (parts->second.size() > limits.target_bytes) return refuse("target too long", 414);
     return parse_target(parts->second, out, authority);
 }
 
-std::optional<Refusal> check_host(RequestHead& out, std::string_view authority) {
-    const Field* host = nullptr;
-    for (const auto& field : out.fields) {
-        if (!iequals(field.name, "host")) continue;
-        if (host) return refuse("more than one Host field");
-        host = &field;
+/// Fields of a request that are no lists, so that two of them are an error
+/// (RFC 9110, 5.3), of which some applications take the first and some the last.
+constexpr std::string_view singletons[] = {
+    "host",          "expect",   "authorization",     "content-type",        "range",
+    "content-range", "if-range", "if-modified-since", "if-unmodified-since",
+};
+
+constexpr std::uint32_t lengths_of_singletons() {
+    std::uint32_t bits = 0;
+    for (const auto name : singletons) bits |= 1U << name.size();
+    return bits;
+}
+
+/// Finds Host and Expect, each at most once.
+std::optional<Refusal> read_singletons(const RequestHead& head, const Field*& host,
+                                       const Field*& expect) {
+    const Field* found[std::size(singletons)] = {};
+    for (const auto& field : head.fields) {
+        const auto size = field.name.size();
+        if (size > 31 || (lengths_of_singletons() >> size & 1U) == 0) continue;
+        for (std::size_t i = 0; i < std::size(singletons); ++i) {
+            if (!iequals(field.name, singletons[i])) continue;
+            if (found[i]) return refuse("a field twice that may be there once");
+            found[i] = &field;
+        }
     }
+    host = found[0];
+    expect = found[1];
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_host(const Field* host, std::string_view authority, RequestHead& out) {
     if (!host) {
         if (out.minor_version == 1) return refuse("no Host field");
         out.host = authority;
@@ -246,15 +277,6 @@ std::optional<Refusal> check_host(RequestHead& out, std::string_view authority) 
     }
     if (!is_valid_authority(host->value)) return refuse("malformed Host");
     out.host = authority.empty() ? host->value : authority;
-    return std::nullopt;
-}
-
-std::optional<Refusal> check_expect(RequestHead& out) {
-    for (const auto& field : out.fields) {
-        if (!iequals(field.name, "expect")) continue;
-        if (!iequals(field.value, "100-continue")) return refuse("unknown expectation", 417);
-        out.expect_continue = out.minor_version == 1;
-    }
     return std::nullopt;
 }
 
@@ -308,12 +330,29 @@ void MessageFields::clear() {
     upgrade = {};
 }
 
+namespace {
+
+/// The opening handshake of RFC 6455, 4.1. Without one of these no server may
+/// agree, and a gate that passes it on has a tunnel to lose (H5).
+bool is_websocket_handshake(const RequestHead& head) {
+    const auto key = head.value("sec-websocket-key");
+    if (head.method != "GET" || head.value("sec-websocket-version") != "13") return false;
+    if (key.size() != 24 || !key.ends_with("==")) return false;
+    for (const char c : key.substr(0, 22)) {
+        if (!is_alnum(c) && c != '+' && c != '/') return false;
+    }
+    return true;
+}
+
+}  // namespace
+
 bool RequestHead::wants_upgrade() const {
     // h2c would start HTTP/2 behind our back, with requests that nobody judged.
     // A body beside it would be read as part of the new protocol by one side only.
     return connection_upgrade && !upgrade.empty() && minor_version == 1 &&
            framing == Framing::none && upgrade.find(',') == std::string_view::npos &&
-           !iequals(upgrade.substr(0, 3), "h2c");
+           !iequals(upgrade.substr(0, 3), "h2c") &&
+           (!iequals(upgrade, "websocket") || is_websocket_handshake(*this));
 }
 
 bool is_token(std::string_view text) {
@@ -335,9 +374,9 @@ bool is_valid_authority(std::string_view text) {
         const auto colon = text.find(':');
         const auto host = text.substr(0, colon);
         if (host.empty() || host.size() > 255) return false;
-        for (const char c : host) {
-            if (!is_alnum(c) && c != '-' && c != '.' && c != '_') return false;
-        }
+        if (!all_of(host, host_char)) return false;
+        // A name without a name between its dots; one dot may end it.
+        if (host.front() == '.' || host.find("..") != std::string_view::npos) return false;
         if (colon != std::string_view::npos) port = text.substr(colon);
     }
     if (port.empty()) return true;
@@ -364,6 +403,12 @@ std::optional<Refusal> HeadScanner::check_size(std::size_t size, const HeadLimit
 }
 
 ParseResult HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) {
+    // Who speaks TLS here, or another protocol, is told at once and not in time.
+    const auto is_nonsense = [&] {
+        return !first_line_seen_ && line_start_ < bytes.size() && bytes[line_start_] != '\r' &&
+               bytes[line_start_] != '\n' && !is_token(bytes.substr(line_start_, 1));
+    };
+    if (is_nonsense()) return {0, refuse("malformed request line")};
     while (scanned_ < bytes.size()) {
         const auto* newline = static_cast<const char*>(
             std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_));
@@ -377,6 +422,7 @@ ParseResult HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) 
         if (empty && line_start_ > 0) return {0, refuse("empty lines before the request")};
         first_line_seen_ = first_line_seen_ || !empty;
         line_start_ = scanned_;
+        if (is_nonsense()) return {0, refuse("malformed request line")};
     }
     scanned_ = bytes.size();
     // At least one byte more has to come.
@@ -400,8 +446,15 @@ std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimi
     if (out.minor_version == 0 && framing.has_encoding) {
         return refuse("Transfer-Encoding in HTTP/1.0");
     }
-    if (auto refusal = check_host(out, authority)) return refusal;
-    return check_expect(out);
+    const Field* host = nullptr;
+    const Field* expect = nullptr;
+    if (auto refusal = read_singletons(out, host, expect)) return refusal;
+    if (auto refusal = check_host(host, authority, out)) return refusal;
+    if (expect && !iequals(expect->value, "100-continue")) {
+        return refuse("unknown expectation", 417);
+    }
+    out.expect_continue = expect && out.minor_version == 1;
+    return std::nullopt;
 }
 
 std::optional<Refusal> parse_response_head(std::string_view bytes, const HeadLimits& limits,

@@ -73,7 +73,8 @@ struct RequestHead : MessageFields {
     bool keep_alive() const {
         return !connection_close && (minor_version == 1 || connection_keep_alive);
     }
-    /// An upgrade we may pass on: HTTP/1.1, both fields, and not h2c (RFC 9110, 7.8).
+    /// An upgrade we may pass on: HTTP/1.1, both fields, no body, not h2c (RFC 9110,
+    /// 7.8), and to WebSocket only with a whole handshake (RFC 6455, 4.1).
     bool wants_upgrade() const;
 };
 
@@ -88,7 +89,8 @@ struct ResponseHead : MessageFields {
 };
 
 /// Finds the end of a head, however it is fed. Bare LF is refused where it
-/// stands, so a client cannot make us wait for a CRLF that never comes.
+/// stands, so a client cannot make us wait for a CRLF that never comes, and a
+/// first byte that begins no method is refused alone.
 class HeadScanner {
 public:
     /// `bytes` is everything from the start of the head, as far as it came.
@@ -121,7 +123,8 @@ std::optional<Refusal> parse_response_head(std::string_view bytes, const HeadLim
 /// token = 1*tchar (RFC 9110, 5.6.2).
 bool is_token(std::string_view text);
 
-/// uri-host [ ":" port ] as Host may hold it: no userinfo, list, path or space.
+/// uri-host [ ":" port ] as Host may hold it: no userinfo, list, path, space,
+/// escape or empty label.
 bool is_valid_authority(std::string_view text);
 
 }  // namespace cordgate::proxy::http
