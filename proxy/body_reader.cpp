@@ -67,11 +67,11 @@ bool BodyReader::needs_reading() const {
     return framing_ != http::Framing::length || left_ > buffer_.size() - lent_;
 }
 
-Awaitable<Result<std::string_view>> BodyReader::next() {
+Task<Result<std::string_view>> BodyReader::next() {
     for (;;) {
         if (auto piece = next_buffered()) co_return std::move(*piece);
         stream_.expires_after(idle_);
-        const auto size = co_await stream_.read_some(buffer_.prepare(read_size));
+        const auto size = co_await stream_.read_into(buffer_, BlockCache::block_size);
         if (!size) co_return size.error();
         if (*size == 0) {
             if (framing_ == http::Framing::until_close) {
@@ -80,7 +80,6 @@ Awaitable<Result<std::string_view>> BodyReader::next() {
             }
             co_return failure(ErrorKind::closed, "ended before its end");
         }
-        buffer_.commit(*size);
     }
 }
 

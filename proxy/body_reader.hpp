@@ -6,10 +6,10 @@
 #include <string_view>
 
 #include "core/result.hpp"
-#include "proxy/buffer.hpp"
 #include "proxy/http/chunked.hpp"
 #include "proxy/http/head.hpp"
-#include "proxy/stream.hpp"
+#include "proxy/io/buffer.hpp"
+#include "proxy/io/stream.hpp"
 
 namespace cordgate::proxy {
 
@@ -24,9 +24,9 @@ public:
     BodyReader(Stream& stream, Buffer& buffer, const http::MessageFields& head, ErrorSource source,
                std::chrono::milliseconds idle, std::uint64_t limit = 0);
 
-    /// The next piece; empty at the end of the body. The view is valid until the
-    /// next call.
-    Awaitable<Result<std::string_view>> next();
+    /// The next piece; empty at the end of the body. Its view, and those that
+    /// next_buffered gave since, are valid until the next call.
+    Task<Result<std::string_view>> next();
     /// The next piece if it is in the buffer already; nullopt: it is not.
     std::optional<Result<std::string_view>> next_buffered();
 
@@ -42,8 +42,6 @@ private:
     std::optional<Result<std::string_view>> next_chunked();
     Result<std::string_view> counted(std::string_view piece);
     Error failure(ErrorKind kind, std::string_view what) const;
-
-    static constexpr std::size_t read_size = 32 * 1024;
 
     Stream& stream_;
     Buffer& buffer_;

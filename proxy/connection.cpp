@@ -7,43 +7,43 @@
 namespace cordgate::proxy {
 namespace {
 
-constexpr std::size_t read_size = 16 * 1024;
 constexpr std::chrono::seconds linger_time{2};
 constexpr std::size_t linger_bytes = 512 * 1024;
 
-std::string limit_key_of(const std::optional<IpAddress>& address) {
-    return address ? address->limit_key() : "unix";
-}
-
 }  // namespace
 
-Connection::Connection(Gate& gate, UpstreamPool& upstreams, Deadlines& deadlines, Socket socket,
-                       std::optional<IpAddress> peer)
-    : gate_(gate),
-      upstreams_(upstreams),
-      stream_(std::move(socket), deadlines, ErrorSource::client),
-      peer_(peer),
-      limit_key_(limit_key_of(peer)) {}
+Connection::Connection(WorkerContext& worker, Descriptor socket, std::optional<IpAddress> peer)
+    : worker_(worker), stream_(worker.loop, std::move(socket), ErrorSource::client), peer_(peer) {}
 
-Awaitable<void> Connection::run(asio::ssl::context* tls) {
-    if (tls) {
-        stream_.expires_after(gate_.settings.server.timeouts.header);
-        const auto secured = co_await stream_.accept_tls(*tls);
-        if (!secured) {
-            log_debug("connection", describe_error(secured.error()));
-            co_return;
-        }
-    }
+/// What waits here costs memory ten thousand times over: it holds no more than
+/// the stream.
+Task<void> Connection::run(TlsContext tls) {
+    if (tls && !co_await secure(std::move(tls))) co_return;
+    const auto& timeouts = worker_.gate.settings.server.timeouts;
+    auto wait = timeouts.header;
     auto next = Next::again;
-    for (bool first = true; next == Next::again; first = false) next = co_await serve_one(first);
-    if (next == Next::linger) co_await linger();
-    if (next == Next::abort) {
-        stream_.abort();
-    } else {
-        stream_.expires_after(linger_time);
-        if (stream_.is_tls()) co_await stream_.shutdown_send();
-        stream_.close();
+    while (next == Next::again) {
+        if (input_.empty()) {
+            if (worker_.gate.draining) break;
+            input_.release();
+            stream_.expires_after(wait);
+            const auto ready = co_await stream_.wait_readable();
+            if (!ready) break;
+        }
+        wait = timeouts.idle;
+        next = co_await serve_one();
     }
+    if (next == Next::linger) co_await linger();
+    if (next == Next::abort) co_return stream_.abort();
+    stream_.shutdown_send();
+    stream_.close();
+}
+
+Task<bool> Connection::secure(TlsContext tls) {
+    stream_.expires_after(worker_.gate.settings.server.timeouts.header);
+    const auto secured = co_await stream_.accept_tls(tls);
+    if (!secured) log_debug("connection", describe_error(secured.error()));
+    co_return secured.has_value();
 }
 
 void Connection::drain() {
@@ -53,78 +53,62 @@ void Connection::drain() {
     if (tunnel) tunnel->cancel_waiting();
 }
 
-/// Reads until a head is complete. `gone`: the client left before it began one.
-Awaitable<std::optional<http::Refusal>> Connection::read_head(bool first, bool& gone) {
-    const auto& timeouts = gate_.settings.server.timeouts;
+/// Reads until a head is complete. `gone`: the client left before that.
+Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, bool& gone) {
+    const auto& limits = worker_.gate.head_limits;
     http::HeadScanner scanner;
-    head_bytes_.clear();
-    std::swap(head_bytes_, input_);
+    // The time for a head runs from its first byte, however it drips in.
+    stream_.expires_after(worker_.gate.settings.server.timeouts.header);
     for (;;) {
-        const auto found = scanner.scan(head_bytes_.view(), gate_.head_limits);
+        const auto found = scanner.scan(input_.view(), limits);
         if (found.refusal) co_return found.refusal;
         if (found.size > 0) {
-            input_.clear();
-            const auto behind = head_bytes_.view().substr(found.size);
-            if (!behind.empty()) input_.append(behind);
-            head_bytes_.truncate(found.size);
-            co_return http::parse_request_head(head_bytes_.view(), gate_.head_limits, head_);
+            workspace.head_bytes.assign(input_.view().substr(0, found.size));
+            input_.consume(found.size);
+            co_return http::parse_request_head(workspace.head_bytes, limits, workspace.head);
         }
-        idle_ = head_bytes_.empty();
-        if (idle_) {
-            if (gate_.draining) {
-                gone = true;
-                co_return std::nullopt;
-            }
-            head_bytes_.release();
-            input_.release();
-            stream_.expires_after(first ? timeouts.header : timeouts.idle);
-            const auto ready = co_await stream_.wait_readable();
-            if (!ready) {
-                gone = true;
-                co_return std::nullopt;
-            }
-            stream_.expires_after(first || !stream_.is_tls() ? timeouts.header : timeouts.idle);
-        }
-        const auto size = co_await stream_.read_some(head_bytes_.prepare(read_size));
-        if (!size && size.error().kind == ErrorKind::timed_out && !head_bytes_.empty()) {
+        const auto space = worker_.loop.scratch();
+        const auto size = co_await stream_.read_some(space);
+        if (!size && size.error().kind == ErrorKind::timed_out && !input_.empty()) {
             co_return http::Refusal{408, "the request's head did not come in time"};
         }
         if (!size || *size == 0) {
             gone = true;
             co_return std::nullopt;
         }
-        // The time for a head runs from its first byte, however it drips in.
-        if (idle_ && stream_.is_tls()) stream_.expires_after(timeouts.header);
-        idle_ = false;
-        head_bytes_.commit(*size);
+        input_.append({space.data(), *size});
     }
 }
 
-std::string Connection::make_request_id(const ClientInfo& client) const {
-    return client.request_id.empty() ? random_id() : std::string(client.request_id);
+Task<Connection::Next> Connection::serve_one() {
+    auto workspace = worker_.workspaces.take();
+    const auto next = co_await serve_in(*workspace);
+    worker_.workspaces.give_back(std::move(workspace));
+    co_return next;
 }
 
-Awaitable<Connection::Next> Connection::serve_one(bool first) {
+Task<Connection::Next> Connection::serve_in(Workspace& workspace) {
     bool gone = false;
-    if (const auto refusal = co_await read_head(first, gone)) co_return co_await refuse(*refusal);
+    const auto refusal = co_await read_head(workspace, gone);
+    if (refusal) co_return co_await refuse(workspace, *refusal);
     if (gone) co_return Next::close;
 
-    idle_ = false;
     stream_.expires_never();
     const auto begin = SteadyClock::now();
-    const auto& server = gate_.settings.server;
-    BodyReader body(stream_, input_, head_, ErrorSource::client, server.timeouts.body,
+    auto& gate = worker_.gate;
+    const auto& server = gate.settings.server;
+    const auto& head = workspace.head;
+    BodyReader body(stream_, input_, head, ErrorSource::client, server.timeouts.body,
                     server.limits.body_bytes);
-    Exchange exchange{gate_, upstreams_, stream_, head_, body, out_};
-    exchange.client = gate_.trusted.resolve(peer_, head_, server.public_url.is_secure());
-    const auto address = IpAddress::parse(exchange.client.address);
-    exchange.limit_key = address ? limit_key_of(address) : limit_key_;
-    exchange.request_id = make_request_id(exchange.client);
-    exchange.keep_alive = head_.keep_alive() && !gate_.draining;
+    Exchange exchange{gate, worker_.upstreams, stream_, workspace, head, body, workspace.out};
+    exchange.client = gate.trusted.resolve(peer_, head, server.public_url.is_secure());
+    exchange.request_id =
+        exchange.client.request_id.empty() ? random_id() : std::string(exchange.client.request_id);
+    exchange.keep_alive = head.keep_alive() && !gate.draining;
 
     auto& record = exchange.record;
-    record.method = head_.method;
-    record.path = head_.path;
+    record.method = head.method;
+    record.path = head.path;
     record.host = exchange.client.host;
     record.client = exchange.client.address;
     record.request_id = exchange.request_id;
@@ -144,17 +128,20 @@ Awaitable<Connection::Next> Connection::serve_one(bool first) {
 
 Connection::Next Connection::after(const Exchange& exchange) const {
     // Only a reset tells an HTTP/1.0 client that a body was cut.
-    if (exchange.cut) return head_.minor_version == 0 ? Next::abort : Next::close;
+    if (exchange.cut) return exchange.head.minor_version == 0 ? Next::abort : Next::close;
     if (!exchange.body.done()) return Next::linger;
     return exchange.keep_alive ? Next::again : Next::close;
 }
 
 /// A head that we do not take: says why, and reads nothing more.
-Awaitable<Connection::Next> Connection::refuse(http::Refusal refusal) {
-    head_.clear();
-    head_.method = "-";
-    head_.path = head_.query = head_.host = {};
-    head_.minor_version = 1;
+Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal refusal) {
+    auto& gate = worker_.gate;
+    auto& head = workspace.head;
+    auto& rendered = workspace.out;
+    head.clear();
+    head.method = "-";
+    head.path = head.query = head.host = {};
+    head.minor_version = 1;
     AccessRecord record;
     const auto id = random_id();
     record.method = record.path = record.host = "-";
@@ -163,34 +150,34 @@ Awaitable<Connection::Next> Connection::refuse(http::Refusal refusal) {
     record.status = refusal.status;
     record.error = "bad_request client: " + std::string(refusal.reason);
 
-    const PageContext context{gate_.settings.paths.prefix, id, true,
-                              gate_.settings.server.public_url.host};
+    const PageContext context{gate.settings.paths.prefix, id, true,
+                              gate.settings.server.public_url.host};
     auto out = reply::refusal(context, refusal.status);
     if (refusal.status == 405) out.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     if (refusal.status == 431) {
         // Our own cookies may be what is too much: without them the next try fits.
-        for (const auto& name : gate_.own_cookies) {
-            out.add("Set-Cookie", clear_cookie(cookie_attributes(gate_, name)));
+        for (const auto& name : gate.own_cookies) {
+            out.add("Set-Cookie", clear_cookie(cookie_attributes(gate, name)));
         }
     }
-    out_.clear();
-    append_head(out_, out, head_, id, false);
-    out_ += out.body;
-    stream_.expires_after(gate_.settings.server.timeouts.header);
-    const auto sent = co_await stream_.write(out_);
+    rendered.clear();
+    append_head(rendered, out, head, id, false);
+    rendered += out.body;
+    stream_.expires_after(gate.settings.server.timeouts.header);
+    const auto sent = co_await stream_.write(rendered);
     log_access(record);
     co_return sent ? Next::linger : Next::close;
 }
 
 /// Lets the client read our answer before the connection goes: closing with
 /// unread bytes would reset it (RFC 9112, 9.6). Bounded in time and size.
-Awaitable<void> Connection::linger() {
+Task<void> Connection::linger() {
     stream_.expires_after(linger_time);
-    if (!stream_.is_tls()) co_await stream_.shutdown_send();
+    if (!stream_.is_tls()) stream_.shutdown_send();
+    input_.release();
     std::size_t total = 0;
     while (total < linger_bytes) {
-        input_.clear();
-        const auto size = co_await stream_.read_some(input_.prepare(read_size));
+        const auto size = co_await stream_.read_some(worker_.loop.scratch());
         if (!size || *size == 0) co_return;
         total += *size;
     }

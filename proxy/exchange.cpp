@@ -4,7 +4,7 @@
 
 namespace cordgate::proxy {
 
-Awaitable<void> send_reply(Exchange& exchange, Reply reply) {
+Task<void> send_reply(Exchange& exchange, Reply reply) {
     // A body that is still to come would be taken for the next request.
     if (reply.close || exchange.body.needs_reading() || exchange.gate.draining) {
         exchange.keep_alive = false;

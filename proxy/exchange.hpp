@@ -6,9 +6,10 @@
 #include "proxy/body_reader.hpp"
 #include "proxy/client_address.hpp"
 #include "proxy/gate.hpp"
+#include "proxy/io/stream.hpp"
 #include "proxy/reply.hpp"
-#include "proxy/stream.hpp"
 #include "proxy/upstream_pool.hpp"
+#include "proxy/workspace.hpp"
 
 namespace cordgate::proxy {
 
@@ -18,11 +19,11 @@ struct Exchange {
     Gate& gate;
     UpstreamPool& upstreams;
     Stream& stream;  ///< to the client
-    const http::RequestHead& head;
+    Workspace& workspace;
+    const http::RequestHead& head;  ///< in the workspace
     BodyReader& body;
-    std::string& out;  ///< scratch for heads, reused between requests
+    std::string& out;  ///< in the workspace: heads to the client
     ClientInfo client = {};
-    std::string limit_key = {};  ///< what limits per client count by
     std::string request_id = {};
     AccessRecord record = {};
     bool keep_alive = true;    ///< of the connection to the client
@@ -36,6 +37,12 @@ struct Exchange {
         return Origin::parse(scheme + std::string(client.host));
     }
 
+    /// What limits per client count by.
+    std::string limit_key() const {
+        const auto address = IpAddress::parse(client.address);
+        return address ? address->limit_key() : client.address;
+    }
+
     PageContext page_context() const {
         return {gate.settings.paths.prefix, request_id, accepts_html(head),
                 gate.settings.server.public_url.host};
@@ -43,6 +50,6 @@ struct Exchange {
 };
 
 /// Sends a small response of our own and notes it in the record.
-Awaitable<void> send_reply(Exchange& exchange, Reply reply);
+Task<void> send_reply(Exchange& exchange, Reply reply);
 
 }  // namespace cordgate::proxy

@@ -19,7 +19,7 @@ int status_of(NoRoute why) {
     return 404;
 }
 
-Awaitable<void> refuse(Exchange& exchange, int status, std::string_view why) {
+Task<void> refuse(Exchange& exchange, int status, std::string_view why) {
     exchange.record.error = why;
     auto out = reply::refusal(exchange.page_context(), status);
     out.close = status == 400;
@@ -45,7 +45,7 @@ bool is_own_options(const http::RequestHead& head) {
     return head.method == "OPTIONS" && (head.path == "*" || head.value("max-forwards") == "0");
 }
 
-Awaitable<void> answer_options(Exchange& exchange) {
+Task<void> answer_options(Exchange& exchange) {
     Reply out;
     out.status = 204;
     out.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -53,14 +53,14 @@ Awaitable<void> answer_options(Exchange& exchange) {
 }
 
 /// Who asks, as far as the rule wants to know.
-Awaitable<Result<LiveSessionPtr>> find_visitor(Exchange& exchange, const Rule& rule) {
+Task<Result<LiveSessionPtr>> find_visitor(Exchange& exchange, const Rule& rule) {
     if (rule.access == Access::everyone && !rule.require) co_return LiveSessionPtr{};
     co_return co_await find_session(exchange);
 }
 
 }  // namespace
 
-Awaitable<void> answer_request(Exchange& exchange) {
+Task<void> answer_request(Exchange& exchange) {
     const auto& gate = exchange.gate;
     const auto& head = exchange.head;
     if (is_own_options(head)) co_return co_await answer_options(exchange);

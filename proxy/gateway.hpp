@@ -8,6 +8,6 @@ namespace cordgate::proxy {
 ///
 /// Given a checked head, decides where the request goes and who sends it, and
 /// ends the exchange one way or the other: forwarded, answered or refused.
-Awaitable<void> answer_request(Exchange& exchange);
+Task<void> answer_request(Exchange& exchange);
 
 }  // namespace cordgate::proxy

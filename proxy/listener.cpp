@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "proxy/io/stream.hpp"
+
 namespace cordgate::proxy {
 namespace {
 
@@ -31,22 +33,6 @@ constexpr int backlog = 4096;
     throw std::runtime_error("cannot listen on " + endpoint.to_string() + ": " +
                              std::strerror(error) + advice);
 }
-
-/// A descriptor that closes itself while things may still go wrong.
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-private:
-    int fd_;
-};
 
 struct Resolved {
     sockaddr_storage address{};
@@ -81,7 +67,8 @@ const sockaddr* as_sockaddr(const sockaddr_storage& storage) {
 int bind_tcp(const config::Endpoint& endpoint, const Resolved& where, bool share) {
     Descriptor fd(::socket(where.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
-    if (fd.get() < 0) refuse(endpoint, errno);
+    if (!fd.is_open()) refuse(endpoint, errno);
+    configure_tcp(fd.get());
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (share) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (::bind(fd.get(), as_sockaddr(where.address), where.size) != 0) refuse(endpoint, errno);

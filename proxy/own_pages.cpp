@@ -72,7 +72,7 @@ bool is_same_origin(const Exchange& exchange) {
 }
 
 std::optional<Reply> limit_logins(const Exchange& exchange) {
-    const auto wait = exchange.gate.logins.take(exchange.limit_key, LoginLimiter::Clock::now());
+    const auto wait = exchange.gate.logins.take(exchange.limit_key(), LoginLimiter::Clock::now());
     if (!wait) return std::nullopt;
     auto out = reply::refusal(exchange.page_context(), 429);
     out.add("Retry-After", std::to_string(wait->count()));
@@ -93,7 +93,7 @@ std::optional<std::string> registered_loopback(const Exchange& exchange) {
     return ours.to_string() + std::string(exchange.head.path) + std::string(exchange.head.query);
 }
 
-Awaitable<Reply> login(Exchange& exchange) {
+Task<Reply> login(Exchange& exchange) {
     auto& gate = exchange.gate;
     const auto query = parse_query(exchange.head);
     if (!query) co_return reply::refusal(exchange.page_context(), 400);
@@ -175,7 +175,7 @@ std::optional<std::string> reloaded_target(const Exchange& exchange, const LiveS
 }
 
 /// The session that this browser had before: a new login replaces it.
-Awaitable<void> end_previous(Exchange& exchange) {
+Task<void> end_previous(Exchange& exchange) {
     auto& gate = exchange.gate;
     for (const auto& digest : session_digests(gate, exchange.head)) {
         const auto ended =
@@ -187,7 +187,7 @@ Awaitable<void> end_previous(Exchange& exchange) {
     }
 }
 
-Awaitable<Reply> callback(Exchange& exchange) {
+Task<Reply> callback(Exchange& exchange) {
     auto& gate = exchange.gate;
     if (auto limited = limit_logins(exchange)) co_return std::move(*limited);
 
@@ -255,7 +255,7 @@ void allow_logout_form(Reply& out, const Gate& gate, const ReturnPath& target,
     out.csp = content_security_policy(images, forms);
 }
 
-Awaitable<Reply> ask_to_log_out(Exchange& exchange) {
+Task<Reply> ask_to_log_out(Exchange& exchange) {
     const auto session = co_await find_session(exchange);
     if (!session) co_return reply::from_error(exchange.page_context(), session.error());
     const auto context = exchange.page_context();
@@ -270,7 +270,7 @@ Awaitable<Reply> ask_to_log_out(Exchange& exchange) {
 }
 
 /// Ends the session in the store first: what is answered is durable.
-Awaitable<Reply> log_out(Exchange& exchange) {
+Task<Reply> log_out(Exchange& exchange) {
     auto& gate = exchange.gate;
     if (!is_same_origin(exchange)) {
         exchange.record.error = "forbidden client: logout from another site";
@@ -298,7 +298,7 @@ Awaitable<Reply> log_out(Exchange& exchange) {
         log_info("logout", "user_id=" + exchange.record.user_id + " session=" + (*session)->handle +
                                " client=" + exchange.client.address);
         if (gate.settings.logout_revoke == config::LogoutRevoke::always) {
-            gate.discord_calls.run_detached([&gate, token = (*session)->grant.access_token] {
+            gate.discord_calls.run([&gate, token = (*session)->grant.access_token] {
                 if (const auto done = gate.discord.revoke(token); !done) {
                     log_warn("revoke", describe_error(done.error()));
                 }
@@ -315,7 +315,7 @@ Awaitable<Reply> log_out(Exchange& exchange) {
 
 // --- below the prefix --------------------------------------------------------------
 
-Awaitable<Reply> visitor_page(Exchange& exchange, OwnPage page) {
+Task<Reply> visitor_page(Exchange& exchange, OwnPage page) {
     const auto& options = exchange.gate.identity_headers;
     const auto found = co_await find_session(exchange);
     if (!found) co_return reply::from_error(exchange.page_context(), found.error());
@@ -386,7 +386,7 @@ bool is_listed(std::string_view list, std::string_view method) {
     return false;
 }
 
-Awaitable<Reply> make_reply(Exchange& exchange, OwnPage page) {
+Task<Reply> make_reply(Exchange& exchange, OwnPage page) {
     const auto allowed = allowed_methods(page);
     if (!allowed) co_return reply::refusal(exchange.page_context(), 404);
     if (!is_listed(*allowed, exchange.head.method)) {
@@ -455,7 +455,7 @@ Reply denied(Exchange& exchange, const Session& session, const Rule& rule) {
     return out;
 }
 
-Awaitable<void> answer_own_page(Exchange& exchange, OwnPage page) {
+Task<void> answer_own_page(Exchange& exchange, OwnPage page) {
     exchange.record.rule = "own";
     auto answer = co_await make_reply(exchange, page);
     co_await send_reply(exchange, std::move(answer));

@@ -7,7 +7,7 @@ namespace cordgate::proxy {
 
 /// Answers one of our own pages: /login, /callback, /logout and what is below
 /// the prefix. Translates HTTP to LoginFlow and back; decides nothing itself.
-Awaitable<void> answer_own_page(Exchange& exchange, OwnPage page);
+Task<void> answer_own_page(Exchange& exchange, OwnPage page);
 
 /// Sends a visitor who is not signed in to /login, or tells a program where it is.
 Reply login_required(const Exchange& exchange);

@@ -1,23 +1,23 @@
 #include "proxy/server.hpp"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <cstring>
 #include <list>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <unordered_map>
 
 #include "proxy/access_log.hpp"
 #include "proxy/connection.hpp"
 #include "proxy/internal_api.hpp"
+#include "proxy/io/tls.hpp"
 #include "proxy/listener.hpp"
-#include "proxy/tls.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -48,17 +48,19 @@ private:
     std::unordered_map<std::string, std::size_t> counts_;
 };
 
-std::optional<IpAddress> address_of(const asio::ip::tcp::endpoint& endpoint) {
-    return IpAddress::parse(endpoint.address().to_string());
+std::optional<IpAddress> address_of(const sockaddr_storage& from) {
+    IpAddress address;
+    if (from.ss_family == AF_INET6) {
+        const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from).sin6_addr;
+        std::memcpy(address.bytes.data(), &v6, sizeof v6);
+        return address;
+    }
+    if (from.ss_family != AF_INET) return std::nullopt;
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(from).sin_addr;
+    address.bytes[10] = address.bytes[11] = 0xff;
+    std::memcpy(address.bytes.data() + 12, &v4, sizeof v4);
+    return address;
 }
-std::optional<IpAddress> address_of(const asio::local::stream_protocol::endpoint&) {
-    return std::nullopt;
-}
-
-void configure(asio::basic_stream_socket<asio::ip::tcp, Executor>& socket) {
-    configure_tcp(socket.native_handle());
-}
-void configure(asio::basic_stream_socket<asio::local::stream_protocol, Executor>&) {}
 
 /// Everything a connection needs a descriptor for: itself and an upstream's.
 void raise_descriptor_limit() {
@@ -72,138 +74,133 @@ void raise_descriptor_limit() {
     }
 }
 
-/// Lets its owner end what still waits in it while all else is there.
-class Loop : public asio::io_context {
+class Worker;
+
+/// Takes the clients of one listening socket in.
+class Acceptor final : private Watcher, private Deadline {
 public:
-    using asio::execution_context::shutdown;
-    using asio::io_context::io_context;
+    Acceptor(Worker& worker, EventLoop& loop, ListeningSocket socket);
+    ~Acceptor() override { close(); }
+
+    void close();
+
+private:
+    void on_events(std::uint32_t events) override;
+    void on_expiry() override;
+    void pause(int error);
+
+    Worker& worker_;
+    EventLoop& loop_;
+    Descriptor socket_;
+    SteadyClock::time_point last_complaint_{};
 };
 
 /// One event loop on one thread, with its own listeners and upstream pool.
 class Worker {
 public:
-    Worker(Gate& gate, ClientCounts& clients, asio::ssl::context* tls)
+    Worker(Gate& gate, ClientCounts& clients, const ServerTls* tls)
         : gate_(gate),
           clients_(clients),
           tls_(tls),
-          deadlines_(io_.get_executor()),
-          upstreams_(io_.get_executor(), deadlines_, gate.store_calls, gate.settings.upstreams,
-                     gate.upstream_tls, gate.settings.server.timeouts.connect) {}
+          upstreams_(loop_, gate.store_calls, gate.settings.upstreams, gate.upstream_tls,
+                     gate.settings.server.timeouts.connect),
+          context_{gate, loop_, upstreams_} {}
 
     /// Coroutines that were cut short end here: they refer to every other member.
-    ~Worker() { io_.shutdown(); }
+    ~Worker() { loop_.end_tasks(); }
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    void add(ListeningSocket socket);
+    void add(ListeningSocket socket) { acceptors_.emplace_back(*this, loop_, std::move(socket)); }
     void start() {
-        deadlines_.start();
-        thread_ = std::thread([this] { io_.run(); });
+        thread_ = std::thread([this] { loop_.run(); });
     }
     void drain();
     void stop();
     void join() {
         if (thread_.joinable()) thread_.join();
     }
+    /// A new client: served, or closed at once when there are too many.
+    void admit(Descriptor socket, const sockaddr_storage& from);
 
 private:
-    template <class Protocol>
-    using Acceptor = asio::basic_socket_acceptor<Protocol, Executor>;
-
-    template <class Protocol>
-    void listen(ListeningSocket socket, const Protocol& protocol);
-    template <class Protocol>
-    Awaitable<void> accept_loop(Acceptor<Protocol>& acceptor);
-    Awaitable<void> pause_accepting(error_code error);
-    Awaitable<void> serve(Socket socket, std::optional<IpAddress> peer, std::string client);
-    bool admit(const std::string& client);
+    Task<void> serve(Descriptor socket, std::optional<IpAddress> peer, std::string client);
+    bool has_room_for(const std::string& client);
 
     Gate& gate_;
     ClientCounts& clients_;
-    asio::ssl::context* tls_;
-    Loop io_{1};
-    Deadlines deadlines_;
+    const ServerTls* tls_;
+    EventLoop loop_;
     UpstreamPool upstreams_;
+    WorkerContext context_;
     std::list<Connection> connections_;
-    std::list<Acceptor<asio::ip::tcp>> tcp_;
-    std::list<Acceptor<asio::local::stream_protocol>> unix_;
-    SteadyClock::time_point last_complaint_{};
+    std::list<Acceptor> acceptors_;
     std::thread thread_;
 };
 
-template <class Protocol>
-void Worker::listen(ListeningSocket socket, const Protocol& protocol) {
-    auto& acceptors = [this]() -> auto& {
-        if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
-            return tcp_;
-        } else {
-            return unix_;
-        }
+Acceptor::Acceptor(Worker& worker, EventLoop& loop, ListeningSocket socket)
+    : Deadline(loop.deadlines()), worker_(worker), loop_(loop), socket_(socket.release()) {
+    if (!loop_.watch_listener(socket_.get(), *this)) {
+        throw std::runtime_error(std::string("cannot watch a listening socket: ") +
+                                 std::strerror(errno));
     }
-    ();
-    auto& acceptor = acceptors.emplace_back(io_.get_executor());
-    acceptor.assign(protocol, socket.release());
-    asio::co_spawn(io_, accept_loop(acceptor), asio::detached);
 }
 
-void Worker::add(ListeningSocket socket) {
-    const int family = socket.family();
-    if (family == AF_UNIX) {
-        listen(std::move(socket), asio::local::stream_protocol());
-    } else {
-        listen(std::move(socket), family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4());
+void Acceptor::close() {
+    loop_.forget(*this);
+    expires_never();
+    socket_.close();
+}
+
+void Acceptor::on_events(std::uint32_t) {
+    constexpr int batch = 64;  // then those who are served already have a turn
+    for (int i = 0; i < batch; ++i) {
+        sockaddr_storage from{};
+        socklen_t size = sizeof from;
+        Descriptor client(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size,
+                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (client.is_open()) {
+            worker_.admit(std::move(client), from);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            return pause(errno);
+        }
     }
 }
 
 /// Out of descriptors or memory: what is served goes on, new clients wait in the
 /// kernel's queue, and the log says so once in a while instead of at full speed.
-Awaitable<void> Worker::pause_accepting(error_code error) {
-    const auto now = SteadyClock::now();
-    if (now - last_complaint_ > std::chrono::seconds(5)) {
-        last_complaint_ = now;
-        log_error("accept", error.message() + "; new clients wait until others have gone");
+void Acceptor::pause(int error) {
+    if (loop_.now() - last_complaint_ > std::chrono::seconds(5)) {
+        last_complaint_ = loop_.now();
+        log_error("accept",
+                  std::string(std::strerror(error)) + "; new clients wait until others have gone");
     }
-    Timer timer(io_.get_executor());
-    timer.expires_after(std::chrono::milliseconds(100));
-    co_await timer.async_wait(as_result);
+    loop_.unwatch_listener(socket_.get());
+    expires_after(std::chrono::milliseconds(0));
 }
 
-bool Worker::admit(const std::string& client) {
+void Acceptor::on_expiry() {
+    if (!loop_.watch_listener(socket_.get(), *this)) pause(errno);
+}
+
+bool Worker::has_room_for(const std::string& client) {
     const auto limit = gate_.settings.server.limits.connections;
     if (limit > 0 && gate_.connections.load() >= limit) return false;
     return clients_.enter(client);
 }
 
-template <class Protocol>
-Awaitable<void> Worker::accept_loop(Acceptor<Protocol>& acceptor) {
-    for (;;) {
-        typename Protocol::endpoint from;
-        auto [error, socket] = co_await acceptor.async_accept(from, as_result);
-        if (error == asio::error::operation_aborted || !acceptor.is_open()) co_return;
-        if (error == asio::error::connection_aborted) continue;
-        if (error) {
-            co_await pause_accepting(error);
-            continue;
-        }
-        const auto peer = address_of(from);
-        auto client = peer ? peer->limit_key() : std::string("unix");
-        if (!admit(client)) continue;  // closed at once: cheaper than any answer
-        gate_.connections.fetch_add(1);
-        configure(socket);
-        asio::co_spawn(io_, serve(Socket(std::move(socket)), peer, std::move(client)),
-                       [](const std::exception_ptr& escaped) {
-                           if (!escaped) return;
-                           try {
-                               std::rethrow_exception(escaped);
-                           } catch (const std::exception& bug) {
-                               log_error("bug", std::string("escaped a connection: ") + bug.what());
-                           }
-                       });
-    }
+void Worker::admit(Descriptor socket, const sockaddr_storage& from) {
+    const auto peer = address_of(from);
+    auto client = peer ? peer->limit_key() : std::string("unix");
+    if (!has_room_for(client)) return;  // closed at once: cheaper than any answer
+    gate_.connections.fetch_add(1);
+    loop_.spawn(serve(std::move(socket), peer, std::move(client)));
 }
 
-Awaitable<void> Worker::serve(Socket socket, std::optional<IpAddress> peer, std::string client) {
-    connections_.emplace_front(gate_, upstreams_, deadlines_, std::move(socket), peer);
+Task<void> Worker::serve(Descriptor socket, std::optional<IpAddress> peer, std::string client) {
+    connections_.emplace_front(context_, std::move(socket), peer);
     const auto self = connections_.begin();
     struct Leave {  // however the connection ends
         Worker& worker;
@@ -216,28 +213,29 @@ Awaitable<void> Worker::serve(Socket socket, std::optional<IpAddress> peer, std:
         }
     };
     const Leave leave{*this, self, client};
-    co_await self->run(tls_);
+    // Named first: GCC 12 destroys a conditional's temporary twice inside co_await.
+    auto tls = tls_ ? tls_->get() : nullptr;
+    try {
+        co_await self->run(std::move(tls));
+    } catch (const std::exception& bug) {
+        log_error("bug", std::string("escaped a connection: ") + bug.what());
+    }
 }
 
 void Worker::drain() {
-    asio::post(io_, [this] {
-        error_code ignored;
-        for (auto& acceptor : tcp_) acceptor.close(ignored);
-        for (auto& acceptor : unix_) acceptor.close(ignored);
+    loop_.post([this] {
+        acceptors_.clear();
         for (auto& connection : connections_) connection.drain();
     });
 }
 
 void Worker::stop() {
-    asio::post(io_, [this] {
-        error_code ignored;
-        for (auto& acceptor : tcp_) acceptor.close(ignored);
-        for (auto& acceptor : unix_) acceptor.close(ignored);
+    loop_.post([this] {
+        acceptors_.clear();
         for (auto& connection : connections_) connection.cut();
         upstreams_.close_idle();
-        deadlines_.stop();
-        io_.stop();
     });
+    loop_.stop();
 }
 
 }  // namespace
@@ -247,13 +245,14 @@ struct Server::Impl {
         : gate(parts),
           clients(parts.settings.server.limits.connections_per_client),
           internal(gate) {
-        if (parts.settings.server.tls.enabled()) tls = make_server_tls(parts.settings.server.tls);
+        const auto& files = parts.settings.server.tls;
+        if (files.enabled()) tls = std::make_unique<ServerTls>(files);
     }
 
     Gate gate;
     ClientCounts clients;
     InternalApi internal;
-    std::shared_ptr<asio::ssl::context> tls;
+    std::unique_ptr<ServerTls> tls;
     std::list<Worker> workers;
     std::vector<std::string> addresses;
     std::vector<std::string> unix_paths;
@@ -295,6 +294,10 @@ std::vector<std::string> Server::addresses() const {
 }
 std::string Server::internal_address() const {
     return impl_->internal.address();
+}
+
+void Server::reload_certificates() {
+    if (impl_->tls) impl_->tls->reload();
 }
 
 void Server::drain() {

@@ -25,6 +25,9 @@ public:
     std::vector<std::string> addresses() const;
     std::string internal_address() const;
 
+    /// Reads server.tls's files again, for the connections to come; throws
+    /// std::runtime_error when they cannot be used, and the old ones stay.
+    void reload_certificates();
     /// No new connections; what is under way is finished, up to timeouts.drain.
     void drain();
     /// Whether a drain has come to its end.

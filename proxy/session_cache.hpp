@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/session.hpp"
-#include "proxy/asio.hpp"
+#include "proxy/io/deadlines.hpp"
 
 namespace cordgate::proxy {
 

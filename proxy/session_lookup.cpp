@@ -31,7 +31,7 @@ void touch(Gate& gate, const LiveSession& live, TimePoint now) {
     auto told = live.touched.load(std::memory_order_relaxed);
     const auto due = std::chrono::duration_cast<TimePoint::duration>(interval).count();
     if (ticks - told < due || !live.touched.compare_exchange_strong(told, ticks)) return;
-    gate.store_calls.run_detached([&gate, digest = live.digest, now] {
+    gate.store_calls.run([&gate, digest = live.digest, now] {
         if (const auto done = gate.sessions.touch(digest, now); !done) {
             log_debug("touch", describe_error(done.error()));
         }
@@ -66,7 +66,7 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest) 
     return live;
 }
 
-Awaitable<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
+Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
     auto& gate = exchange.gate;
     const auto digests = session_digests(gate, exchange.head);
     for (const auto& digest : digests) {

@@ -8,7 +8,7 @@ namespace cordgate::proxy {
 /// The session of whoever sent `exchange.head`; null when there is none. An
 /// error is the store's: it could not say, which is not the same as "none".
 /// From the cache without a lock beyond one shard's; else from the store.
-Awaitable<Result<LiveSessionPtr>> find_session(Exchange& exchange);
+Task<Result<LiveSessionPtr>> find_session(Exchange& exchange);
 
 /// A session as requests will use it, with its headers rendered.
 LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest);

@@ -1,14 +1,9 @@
 #include "proxy/tunnel.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 namespace cordgate::proxy {
 namespace {
-
-using namespace asio::experimental::awaitable_operators;
-
-constexpr std::size_t read_size = 32 * 1024;
 
 /// FIN, close, no mask, two bytes: 1001 "going away".
 constexpr std::string_view close_frame("\x88\x02\x03\xe9", 4);
@@ -31,20 +26,19 @@ struct Tunnel {
     }
 };
 
-Awaitable<void> client_to_upstream(Tunnel& tunnel, Buffer& buffer) {
+Task<void> client_to_upstream(Tunnel& tunnel, Buffer& buffer) {
     while (!tunnel.ended) {
-        const auto size = co_await tunnel.exchange.stream.read_some(buffer.prepare(read_size));
+        const auto size = co_await tunnel.exchange.stream.read_into(buffer, BlockCache::block_size);
         if (!size || *size == 0) break;
-        buffer.commit(*size);
         const auto sent = co_await tunnel.upstream.stream.write(buffer.view());
         if (!sent) break;
         tunnel.exchange.record.request_bytes += buffer.size();
-        buffer.consume(buffer.size());
+        buffer.release();  // a tunnel that is silent holds no memory
     }
     tunnel.end();
 }
 
-Awaitable<void> upstream_to_client(Tunnel& tunnel) {
+Task<void> upstream_to_client(Tunnel& tunnel) {
     auto& buffer = tunnel.upstream.buffer;
     while (!tunnel.ended) {
         if (!buffer.empty()) {
@@ -52,11 +46,10 @@ Awaitable<void> upstream_to_client(Tunnel& tunnel) {
             const auto sent = co_await tunnel.exchange.stream.write(buffer.view());
             if (!sent) break;
             tunnel.to_client += buffer.size();
-            buffer.consume(buffer.size());
         }
-        const auto size = co_await tunnel.upstream.stream.read_some(buffer.prepare(read_size));
+        buffer.release();
+        const auto size = co_await tunnel.upstream.stream.read_into(buffer, BlockCache::block_size);
         if (!size || *size == 0) break;
-        buffer.commit(*size);
     }
     tunnel.end();
 }
@@ -85,8 +78,7 @@ void FrameBorders::feed(std::string_view bytes) {
     }
 }
 
-Awaitable<std::uint64_t> run_tunnel(Exchange& exchange, UpstreamConnection& upstream,
-                                    bool websocket) {
+Task<std::uint64_t> run_tunnel(Exchange& exchange, UpstreamConnection& upstream, bool websocket) {
     exchange.tunnel = &upstream.stream;
     // A tunnel may be silent for as long as its ends like.
     exchange.stream.expires_never();
@@ -96,9 +88,9 @@ Awaitable<std::uint64_t> run_tunnel(Exchange& exchange, UpstreamConnection& upst
     if (!early.empty()) {
         const auto sent = co_await upstream.stream.write(early.view());
         if (!sent) co_return 0;
-        early.consume(early.size());
     }
-    co_await (client_to_upstream(tunnel, early) && upstream_to_client(tunnel));
+    early.release();
+    co_await both(client_to_upstream(tunnel, early), upstream_to_client(tunnel));
     if (exchange.gate.draining && websocket && tunnel.to_client_frames.at_border()) {
         exchange.stream.expires_after(std::chrono::seconds(1));
         (void)co_await exchange.stream.write(close_frame);

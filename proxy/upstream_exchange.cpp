@@ -1,19 +1,16 @@
 #include "proxy/upstream_exchange.hpp"
 
 #include <array>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "core/ascii.hpp"
 #include "core/cookie.hpp"
 #include "core/url.hpp"
+#include "proxy/body_batch.hpp"
 #include "proxy/tunnel.hpp"
 
 namespace cordgate::proxy {
 namespace {
 
-using namespace asio::experimental::awaitable_operators;
-
-constexpr std::size_t read_size = 64 * 1024;
 constexpr int max_interim_responses = 64;
 /// An answer may be larger than a request: applications set many cookies.
 constexpr http::HeadLimits response_limits{128 * 1024, 512, 16 * 1024};
@@ -40,30 +37,31 @@ public:
           index_(route.upstream),
           session_(std::move(session)),
           target_(std::move(target)),
-          timeouts_(exchange.gate.settings.server.timeouts) {}
+          timeouts_(exchange.gate.settings.server.timeouts),
+          request_(exchange.workspace.request),
+          response_(exchange.workspace.response) {}
 
-    Awaitable<void> run();
+    Task<void> run();
 
 private:
     enum class Outcome { done, stale };
 
-    Awaitable<Result<UpstreamPtr>> obtain(bool fresh);
-    Awaitable<Outcome> attempt(UpstreamPtr connection);
+    Task<Outcome> attempt(UpstreamPtr connection);
 
     void render_request();
     void render_forwarded();
     void render_cookies();
     void note_login_data_told();
-    Awaitable<bool> send_head();
-    Awaitable<void> send_body();
-    Awaitable<bool> read_head();
-    Awaitable<void> receive();
-    Awaitable<void> relay_response();
-    Awaitable<void> relay_body(BodyReader& body);
-    Awaitable<bool> relay_interim();
+    Task<bool> send_head();
+    Task<void> send_body();
+    Task<bool> read_head();
+    Task<void> receive();
+    Task<void> relay_response();
+    Task<void> relay_body(BodyReader& body, bool chunked);
+    Task<bool> relay_interim();
     void render_response(bool chunked);
     void render_response_fields(bool keep_length);
-    Awaitable<void> start_tunnel();
+    Task<void> start_tunnel();
 
     bool may_repeat() const;
     void fail(const Error& error) {
@@ -78,9 +76,9 @@ private:
     std::string target_;
     const config::Timeouts& timeouts_;
 
-    std::string request_;  ///< rendered head
+    std::string& request_;  ///< rendered head
+    http::ResponseHead& response_;
     UpstreamPtr connection_;
-    http::ResponseHead response_;
     std::optional<Error> failure_;  ///< the first that happened
     bool request_sent_ = false;     ///< all of it, body included
     bool response_begun_ = false;   ///< any byte came
@@ -166,7 +164,7 @@ void UpstreamExchange::note_login_data_told() {
     auto& gate = x_.gate;
     const auto used =
         std::max(gate.now(), session_->session.created_at + std::chrono::milliseconds(1));
-    gate.store_calls.run_detached([&gate, digest = session_->digest, used] {
+    gate.store_calls.run([&gate, digest = session_->digest, used] {
         if (const auto done = gate.sessions.touch(digest, used); !done) {
             log_warn("login data", describe_error(done.error()));
         }
@@ -177,7 +175,7 @@ void UpstreamExchange::note_login_data_told() {
 
 /// Sends the head, and with it as much of the body as is here already; small
 /// requests then need one system call. False when the upstream is gone.
-Awaitable<bool> UpstreamExchange::send_head() {
+Task<bool> UpstreamExchange::send_head() {
     std::string_view piece;
     if (x_.head.framing == http::Framing::length && !x_.body.done()) {
         if (auto buffered = x_.body.next_buffered(); buffered && *buffered) piece = **buffered;
@@ -195,7 +193,7 @@ Awaitable<bool> UpstreamExchange::send_head() {
 
 /// The rest of the body. Stops quietly when the upstream does not want more:
 /// its answer may be on its way, and decides.
-Awaitable<void> UpstreamExchange::send_body() {
+Task<void> UpstreamExchange::send_body() {
     if (x_.head.expect_continue && x_.body.size() == 0) {
         x_.stream.expires_after(timeouts_.body);
         const auto sent = co_await x_.stream.write("HTTP/1.1 100 Continue\r\n\r\n");
@@ -205,30 +203,21 @@ Awaitable<void> UpstreamExchange::send_body() {
             co_return;
         }
     }
-    const bool chunked = x_.head.framing == http::Framing::chunked;
-    std::string line;
-    for (;;) {
-        const auto piece = co_await x_.body.next();
-        if (!piece) {
+    BodyBatch batch(x_.head.framing == http::Framing::chunked);
+    while (!batch.ended()) {
+        auto piece = x_.body.next_buffered();
+        if (!piece) piece.emplace(co_await x_.body.next());
+        batch.fill({}, std::move(piece), x_.body);
+        if (batch.failure()) {
             if (response_done_) co_return;
             // The request will never be whole: the upstream must not think so.
-            fail(piece.error());
+            fail(*batch.failure());
             connection_->stream.close();
             co_return;
         }
-        line.clear();
-        if (chunked && piece->empty()) {
-            line = "0\r\n\r\n";
-        } else if (chunked) {
-            http::append_chunk_header(line, piece->size());
-        }
-        const std::string_view end = chunked && !piece->empty() ? "\r\n" : "";
-        const std::array<std::string_view, 3> parts{line, *piece, end};
         connection_->stream.expires_after(timeouts_.upstream);
-        const auto sent =
-            co_await connection_->stream.write(std::span<const std::string_view>(parts));
+        const auto sent = co_await connection_->stream.write(batch.parts());
         if (!sent) co_return;
-        if (x_.body.done() && (!chunked || piece->empty())) break;
     }
     request_sent_ = true;
 }
@@ -236,7 +225,7 @@ Awaitable<void> UpstreamExchange::send_body() {
 // --- receiving ---------------------------------------------------------------
 
 /// Reads one response head; false: `failure_` says why not.
-Awaitable<bool> UpstreamExchange::read_head() {
+Task<bool> UpstreamExchange::read_head() {
     auto& buffer = connection_->buffer;
     http::HeadScanner scanner;
     for (;;) {
@@ -257,7 +246,7 @@ Awaitable<bool> UpstreamExchange::read_head() {
         if (request_sent_ || !response_begun_) {
             connection_->stream.expires_after(timeouts_.upstream);
         }
-        const auto size = co_await connection_->stream.read_some(buffer.prepare(read_size));
+        const auto size = co_await connection_->stream.read_into(buffer, BlockCache::block_size);
         if (!size) {
             fail(size.error());
             co_return false;
@@ -267,7 +256,6 @@ Awaitable<bool> UpstreamExchange::read_head() {
             co_return false;
         }
         response_begun_ = true;
-        buffer.commit(*size);
     }
 }
 
@@ -294,7 +282,7 @@ void UpstreamExchange::render_response_fields(bool keep_length) {
 }
 
 /// A 1xx that is for the client; false when the client is gone.
-Awaitable<bool> UpstreamExchange::relay_interim() {
+Task<bool> UpstreamExchange::relay_interim() {
     // 100 was answered by us; HTTP/1.0 knows no interim responses (RFC 9110, 15.2).
     if (response_.status == 100 || x_.head.minor_version == 0) co_return true;
     x_.out.clear();
@@ -332,45 +320,25 @@ void UpstreamExchange::cut_client(const Error& error) {
     x_.cut = true;
 }
 
-Awaitable<void> UpstreamExchange::relay_body(BodyReader& body) {
-    const bool chunked = response_.framing != http::Framing::none &&
-                         response_.framing != http::Framing::length && x_.head.minor_version == 1;
-    // What is here already goes out with the head.
-    std::string line;
-    for (;;) {
+Task<void> UpstreamExchange::relay_body(BodyReader& body, bool chunked) {
+    BodyBatch batch(chunked);
+    while (!batch.ended()) {
         auto piece = body.next_buffered();
-        if (!piece) {
-            if (!x_.out.empty()) {
-                x_.head_sent = true;
-                x_.stream.expires_after(timeouts_.body);
-                const auto sent = co_await x_.stream.write(x_.out);
-                if (!sent) co_return cut_client(sent.error());
-                x_.out.clear();
-            }
-            piece.emplace(co_await body.next());
-        }
-        if (!*piece) {
-            // Nothing was sent yet: the client can still be told what went wrong.
-            if (!x_.head_sent) co_return fail(piece->error());
-            co_return cut_client(piece->error());
-        }
-        const auto data = **piece;
-        line.clear();
-        if (chunked && !data.empty()) http::append_chunk_header(line, data.size());
-        const bool last = data.empty() || (body.done() && !chunked);
-        const std::string_view end = !chunked ? "" : data.empty() ? "0\r\n\r\n" : "\r\n";
-        const std::array<std::string_view, 4> parts{x_.out, line, data, end};
+        if (!piece && x_.out.empty()) piece.emplace(co_await body.next());
+        batch.fill(x_.out, std::move(piece), body);
+        // Nothing was sent yet: the client can still be told what went wrong.
+        if (batch.failure() && !x_.head_sent) co_return fail(*batch.failure());
         x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
-        const auto sent = co_await x_.stream.write(std::span<const std::string_view>(parts));
+        const auto sent = co_await x_.stream.write(batch.parts());
         if (!sent) co_return cut_client(sent.error());
         x_.out.clear();
-        x_.record.response_bytes += data.size();
-        if (last) co_return;
+        x_.record.response_bytes += batch.size();
     }
+    if (batch.failure()) cut_client(*batch.failure());
 }
 
-Awaitable<void> UpstreamExchange::relay_response() {
+Task<void> UpstreamExchange::relay_response() {
     x_.record.status = response_.status;
     // A body of unknown length can only end with the connection for HTTP/1.0.
     const bool unknown_length = response_.framing == http::Framing::chunked ||
@@ -388,7 +356,7 @@ Awaitable<void> UpstreamExchange::relay_response() {
         const auto sent = co_await x_.stream.write(x_.out);
         if (!sent) co_return cut_client(sent.error());
     } else {
-        co_await relay_body(body);
+        co_await relay_body(body, chunked);
         if (failure_) co_return;
     }
     (void)body.next_buffered();  // gives the last piece back to the buffer
@@ -399,7 +367,7 @@ Awaitable<void> UpstreamExchange::relay_response() {
                 !x_.head.wants_upgrade();
 }
 
-Awaitable<void> UpstreamExchange::start_tunnel() {
+Task<void> UpstreamExchange::start_tunnel() {
     x_.stream.unwatch_peer();
     x_.out.clear();
     x_.out.append("HTTP/1.1 101 Switching Protocols\r\n");
@@ -418,7 +386,7 @@ Awaitable<void> UpstreamExchange::start_tunnel() {
     x_.record.response_bytes = bytes;
 }
 
-Awaitable<void> UpstreamExchange::receive() {
+Task<void> UpstreamExchange::receive() {
     const auto begin = SteadyClock::now();
     for (int interim = 0;; ++interim) {
         if (!co_await read_head()) co_return;
@@ -451,14 +419,7 @@ bool UpstreamExchange::may_repeat() const {
     return safe && x_.head.framing == http::Framing::none && !response_begun_ && !x_.head_sent;
 }
 
-Awaitable<Result<UpstreamPtr>> UpstreamExchange::obtain(bool fresh) {
-    if (!fresh) {
-        if (auto idle = x_.upstreams.take_idle(index_)) co_return std::move(idle);
-    }
-    co_return co_await x_.upstreams.connect(index_);
-}
-
-Awaitable<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection) {
+Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection) {
     connection_ = std::move(connection);
     const bool body_follows = !x_.body.done();
     if (co_await send_head()) {
@@ -472,7 +433,7 @@ Awaitable<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr conne
             co_await receive();
             x_.stream.unwatch_peer();
         } else {
-            const auto answer = [this]() -> Awaitable<void> {
+            const auto answer = [this]() -> Task<void> {
                 co_await receive();
                 // Nobody waits for the rest of the body any more.
                 response_done_ = true;
@@ -481,7 +442,7 @@ Awaitable<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr conne
                     x_.stream.cancel_waiting();
                 }
             };
-            co_await (send_body() && answer());
+            co_await both(send_body(), answer());
         }
     }
     if (failure_ && connection_->reused && may_repeat() &&
@@ -491,15 +452,20 @@ Awaitable<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr conne
     co_return Outcome::done;
 }
 
-Awaitable<void> UpstreamExchange::run() {
+Task<void> UpstreamExchange::run() {
     render_request();
+    const auto sure = may_repeat() ? UpstreamPool::Sure::as_polled : UpstreamPool::Sure::now;
     for (const bool fresh : {false, true}) {
-        auto connection = co_await obtain(fresh);
+        auto connection = fresh ? nullptr : x_.upstreams.take_idle(index_, sure);
         if (!connection) {
-            fail(connection.error());
-            break;
+            auto connected = co_await x_.upstreams.connect(index_);
+            if (!connected) {
+                fail(connected.error());
+                break;
+            }
+            connection = std::move(*connected);
         }
-        if (co_await attempt(std::move(*connection)) == Outcome::done) break;
+        if (co_await attempt(std::move(connection)) == Outcome::done) break;
         failure_.reset();
     }
     if (!failure_) {
@@ -520,7 +486,7 @@ Awaitable<void> UpstreamExchange::run() {
 
 }  // namespace
 
-Awaitable<void> forward(Exchange& exchange, const Route& route, LiveSessionPtr session) {
+Task<void> forward(Exchange& exchange, const Route& route, LiveSessionPtr session) {
     auto target =
         exchange.gate.routes.forwarded_target(route, exchange.head.path, exchange.head.query);
     if (!target) {

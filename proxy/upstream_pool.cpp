@@ -1,19 +1,27 @@
 #include "proxy/upstream_pool.hpp"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <sys/un.h>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-
-#include "proxy/tls.hpp"
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ranges>
 
 namespace cordgate::proxy {
 namespace {
 
-using Endpoints = std::vector<asio::generic::stream_protocol::endpoint>;
+template <class Address>
+SocketAddress as_socket_address(const Address& address, std::size_t size) {
+    SocketAddress out;
+    std::memcpy(&out.storage, &address, size);
+    out.size = static_cast<socklen_t>(size);
+    return out;
+}
 
 /// Blocks; runs on the pool.
-Result<Endpoints> look_up(const config::Upstream& upstream) {
+Result<std::vector<SocketAddress>> look_up(const config::Upstream& upstream) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_ADDRCONFIG;
@@ -24,12 +32,36 @@ Result<Endpoints> look_up(const config::Upstream& upstream) {
         return Error{ErrorKind::unavailable, ErrorSource::upstream,
                      "cannot resolve " + upstream.host + ": " + ::gai_strerror(code)};
     }
-    Endpoints endpoints;
+    std::vector<SocketAddress> addresses;
     for (const auto* item = list; item; item = item->ai_next) {
-        endpoints.emplace_back(item->ai_addr, item->ai_addrlen);
+        addresses.push_back(as_socket_address(*item->ai_addr, item->ai_addrlen));
     }
     ::freeaddrinfo(list);
-    return endpoints;
+    return addresses;
+}
+
+SocketAddress unix_address(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    return as_socket_address(address, sizeof address);
+}
+
+/// "192.0.2.1" or "2001:db8::1"; nullopt for a name.
+std::optional<SocketAddress> numeric_address(const std::string& host, std::uint16_t port) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+        return as_socket_address(v4, sizeof v4);
+    }
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    if (::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+        return as_socket_address(v6, sizeof v6);
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -42,69 +74,72 @@ UpstreamTlsContexts make_upstream_tls(const std::vector<config::Upstream>& upstr
     return contexts;
 }
 
-UpstreamPool::UpstreamPool(Executor executor, Deadlines& deadlines, BlockingPool& resolver,
+UpstreamPool::UpstreamPool(EventLoop& loop, BlockingPool& resolver,
                            const std::vector<config::Upstream>& upstreams,
                            const UpstreamTlsContexts& tls, config::Duration connect_timeout)
-    : executor_(executor),
-      deadlines_(deadlines),
+    : loop_(loop),
       resolver_(resolver),
       upstreams_(upstreams),
       tls_(tls),
       connect_timeout_(connect_timeout),
       idle_(upstreams.size()) {}
 
-UpstreamPtr UpstreamPool::take_idle(std::size_t upstream) {
+UpstreamPtr UpstreamPool::take_idle(std::size_t upstream, Sure sure) {
     auto& idle = idle_[upstream];
-    while (!idle.empty()) {
-        auto connection = std::move(idle.back());
-        idle.pop_back();
-        if (deadlines_.now() - connection->idle_since > max_idle_time) {
-            idle.clear();  // those below have waited longer
-            return nullptr;
-        }
+    for (std::size_t i = idle.size(); i-- > 0;) {
+        if (idle[i]->idle_pass == loop_.passes()) continue;
+        auto connection = std::move(idle[i]);
+        idle.erase(idle.begin() + static_cast<std::ptrdiff_t>(i));
+        const bool fresh = loop_.now() - connection->idle_since <= max_idle_time;
         // Closed by the upstream, or bytes that nobody asked for: not reusable.
-        if (connection->stream.is_quiet()) return connection;
+        const bool quiet =
+            sure == Sure::now ? connection->stream.is_quiet_now() : connection->stream.is_quiet();
+        if (fresh && quiet) return connection;
     }
     return nullptr;
 }
 
+/// Those at the front have waited longest.
+void UpstreamPool::drop_dead(std::vector<UpstreamPtr>& idle) {
+    const auto alive = std::ranges::find_if(idle, [this](const UpstreamPtr& connection) {
+        return loop_.now() - connection->idle_since <= max_idle_time &&
+               connection->stream.is_quiet();
+    });
+    idle.erase(idle.begin(), alive);
+}
+
 void UpstreamPool::put_back(std::size_t upstream, UpstreamPtr connection) {
     auto& idle = idle_[upstream];
+    drop_dead(idle);
     if (idle.size() >= max_idle) return;
     connection->stream.expires_never();
     connection->buffer.release();
     connection->reused = true;
-    connection->idle_since = deadlines_.now();
+    connection->idle_since = loop_.now();
+    connection->idle_pass = loop_.passes();
     idle.push_back(std::move(connection));
 }
 
-Awaitable<Result<UpstreamPool::Endpoints>> UpstreamPool::resolve(const config::Upstream& upstream) {
-    Endpoints endpoints;
-    if (!upstream.unix_path.empty()) {
-        endpoints.emplace_back(asio::local::stream_protocol::endpoint(upstream.unix_path));
-        co_return endpoints;
-    }
-    error_code not_an_address;
-    const auto address = asio::ip::make_address(upstream.host, not_an_address);
-    if (!not_an_address) {
-        endpoints.emplace_back(asio::ip::tcp::endpoint(address, upstream.port));
-        co_return endpoints;
+Task<Result<UpstreamPool::Addresses>> UpstreamPool::resolve(const config::Upstream& upstream) {
+    if (!upstream.unix_path.empty()) co_return Addresses{unix_address(upstream.unix_path)};
+    if (const auto address = numeric_address(upstream.host, upstream.port)) {
+        co_return Addresses{*address};
     }
     co_return co_await offload(resolver_, [&] { return look_up(upstream); });
 }
 
-Awaitable<Result<UpstreamPtr>> UpstreamPool::connect(std::size_t index) {
+Task<Result<UpstreamPtr>> UpstreamPool::connect(std::size_t index) {
     const auto& upstream = upstreams_[index];
-    const auto endpoints = co_await resolve(upstream);
-    if (!endpoints) co_return endpoints.error();
+    const auto addresses = co_await resolve(upstream);
+    if (!addresses) co_return addresses.error();
 
     Error last{ErrorKind::unavailable, ErrorSource::upstream, "no address"};
     // Every address gets a share of the time, so a dead first one does not eat it.
-    const auto share = connect_timeout_ / std::max<std::size_t>(1, endpoints->size());
-    for (const auto& endpoint : *endpoints) {
-        auto connection = std::make_unique<UpstreamConnection>(Socket(executor_), deadlines_);
+    const auto share = connect_timeout_ / std::max<std::size_t>(1, addresses->size());
+    for (const auto& address : *addresses) {
+        auto connection = std::make_unique<UpstreamConnection>(loop_);
         connection->stream.expires_after(share);
-        const auto connected = co_await connection->stream.connect(endpoint);
+        const auto connected = co_await connection->stream.connect(address);
         if (!connected) {
             last = connected.error();
             continue;
@@ -114,8 +149,7 @@ Awaitable<Result<UpstreamPtr>> UpstreamPool::connect(std::size_t index) {
                                    ? upstream.host
                                    : upstream.tls_options.server_name;
             const bool verify = !upstream.tls_options.insecure_skip_verify;
-            const auto secured =
-                co_await connection->stream.connect_tls(*tls_[index], name, verify);
+            const auto secured = co_await connection->stream.connect_tls(tls_[index], name, verify);
             if (!secured) {
                 last = secured.error();
                 continue;

@@ -1,31 +1,31 @@
 #pragma once
 
-#include <boost/asio/ssl/context.hpp>
 #include <memory>
 #include <vector>
 
 #include "config/settings.hpp"
-#include "proxy/buffer.hpp"
-#include "proxy/offload.hpp"
-#include "proxy/stream.hpp"
+#include "proxy/io/buffer.hpp"
+#include "proxy/io/offload.hpp"
+#include "proxy/io/stream.hpp"
 
 namespace cordgate::proxy {
 
 /// One connection to an application.
 struct UpstreamConnection {
-    UpstreamConnection(Socket socket, Deadlines& deadlines)
-        : stream(std::move(socket), deadlines, ErrorSource::upstream) {}
+    explicit UpstreamConnection(EventLoop& loop)
+        : stream(loop, Descriptor(), ErrorSource::upstream) {}
 
     Stream stream;
     Buffer buffer;        ///< what was read and not yet used
     bool reused = false;  ///< came out of the pool: may have died meanwhile
     SteadyClock::time_point idle_since;
+    std::uint64_t idle_pass = 0;  ///< EventLoop::passes when it came to rest
 };
 
 using UpstreamPtr = std::unique_ptr<UpstreamConnection>;
 
 /// TLS contexts for the upstreams that need one, by index; shared by workers.
-using UpstreamTlsContexts = std::vector<std::shared_ptr<asio::ssl::context>>;
+using UpstreamTlsContexts = std::vector<TlsContext>;
 UpstreamTlsContexts make_upstream_tls(const std::vector<config::Upstream>& upstreams);
 
 /// The connections of one worker to all upstreams. Not thread-safe; what it is
@@ -33,35 +33,42 @@ UpstreamTlsContexts make_upstream_tls(const std::vector<config::Upstream>& upstr
 /// exchange: nobody may ever get somebody else's answer.
 class UpstreamPool {
 public:
-    UpstreamPool(Executor executor, Deadlines& deadlines, BlockingPool& resolver,
+    UpstreamPool(EventLoop& loop, BlockingPool& resolver,
                  const std::vector<config::Upstream>& upstreams, const UpstreamTlsContexts& tls,
                  config::Duration connect_timeout);
 
-    /// An idle connection that is still quiet, or null.
-    UpstreamPtr take_idle(std::size_t upstream);
+    /// How sure an idle connection has to be.
+    enum class Sure {
+        as_polled,  ///< quiet when the kernel was last asked, after the exchange before
+        now,        ///< asks the kernel once more: for what must not be sent twice
+    };
+
+    /// An idle connection that is still quiet, or null. One never serves in the
+    /// pass of the event loop in which it came to rest: what an upstream sent
+    /// behind its answer would be somebody else's.
+    UpstreamPtr take_idle(std::size_t upstream, Sure sure);
     /// A new one. Unavailable or timed_out when no address answers.
-    Awaitable<Result<UpstreamPtr>> connect(std::size_t upstream);
+    Task<Result<UpstreamPtr>> connect(std::size_t upstream);
     void put_back(std::size_t upstream, UpstreamPtr connection);
     void close_idle() {
         for (auto& idle : idle_) idle.clear();
     }
 
 private:
-    using Endpoint = asio::generic::stream_protocol::endpoint;
-    using Endpoints = std::vector<Endpoint>;
+    using Addresses = std::vector<SocketAddress>;
 
-    Awaitable<Result<Endpoints>> resolve(const config::Upstream& upstream);
+    Task<Result<Addresses>> resolve(const config::Upstream& upstream);
+    void drop_dead(std::vector<UpstreamPtr>& idle);
 
     static constexpr std::size_t max_idle = 128;
     static constexpr std::chrono::seconds max_idle_time{50};
 
-    Executor executor_;
-    Deadlines& deadlines_;
+    EventLoop& loop_;
     BlockingPool& resolver_;
     const std::vector<config::Upstream>& upstreams_;
     const UpstreamTlsContexts& tls_;
     config::Duration connect_timeout_;
-    std::vector<std::vector<UpstreamPtr>> idle_;
+    std::vector<std::vector<UpstreamPtr>> idle_;  ///< per upstream, longest idle first
 };
 
 }  // namespace cordgate::proxy

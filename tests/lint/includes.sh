@@ -14,6 +14,8 @@ core/            core/
 store/           store/|core/
 config/          config/|core/
 proxy/           proxy/|store/|config/|core/
+proxy/io/        proxy/io/|config/|core/
+proxy/http/      proxy/http/|core/
 cmd/discord-sim/ cmd/discord-sim/|core/
 cmd/cordgate/    cmd/|proxy/|store/|config/|core/
 ROWS
@@ -26,7 +28,7 @@ httplib             ^core/discord/http\.cpp$|^proxy/(.*/)?internal_api\.cpp$|^cm
 yaml-cpp/           ^config/[^/]*\.cpp$
 sqlite3             ^store/sqlite[^/]*$
 hiredis             ^store/redis[^/]*$
-boost/(asio|beast)  ^proxy/|^cmd/cordgate/sample_app\.cpp$
+boost/(asio|beast)  ^cmd/cordgate/sample_app\.cpp$
 CLI/                ^cmd/
 spdlog/             ^proxy/|^cmd/
 doctest/            ^$
@@ -84,6 +86,9 @@ config/units.hpp <yaml-cpp/yaml.h>
 proxy/a.cpp "cmd/cordgate/serve.hpp"
 proxy/b.cpp <nlohmann/json.hpp>
 proxy/c.cpp <httplib.h>
+proxy/d.cpp <boost/asio.hpp>
+proxy/io/a.cpp "proxy/http/head.hpp"
+proxy/http/a.cpp "proxy/io/stream.hpp"
 cmd/discord-sim/a.cpp "proxy/server.hpp"
 cmd/cordgate/a.cpp <boost/asio.hpp>
 store/d.cpp <spdlog/spdlog.h>

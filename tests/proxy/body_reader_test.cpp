@@ -22,7 +22,7 @@ struct Body {
     std::optional<ErrorSource> source;
 };
 
-Awaitable<Body> read_all(BodyReader& reader) {
+Task<Body> read_all(BodyReader& reader) {
     Body body;
     for (;;) {
         const auto piece = co_await reader.next();
@@ -66,7 +66,7 @@ Body read_cut(const Message& message, std::size_t first, std::size_t cut, Ending
     if (ending == Ending::reset) pair.peer.reset();
     const auto head = framed(message.framing, message.length);
     BodyReader reader(pair.stream, buffer, head, ErrorSource::upstream, 0ms);
-    return run(pair.io, read_all(reader));
+    return run(pair.loop, read_all(reader));
 }
 
 }  // namespace
@@ -113,17 +113,17 @@ TEST_CASE("the time-out of a body runs from its last byte, J8") {
     const auto head = framed(Framing::length, 4);
     BodyReader reader(pair.stream, buffer, head, ErrorSource::client, 1s);
     // Each byte comes well within the limit, all of them together behind it.
-    Timer timer(pair.io, 400ms);
-    int sent = 0;
-    std::function<void(error_code)> send = [&](error_code failed) {
-        if (failed || sent == 4) return;
-        pair.peer.send("x");
-        ++sent;
-        timer.expires_after(400ms);
-        timer.async_wait(send);
+    struct Drip final : Deadline {
+        explicit Drip(Pair& p) : Deadline(p.loop.deadlines()), pair(p) { expires_after(300ms); }
+        void on_expiry() override {
+            pair.peer.send("x");
+            if (++sent < 4) expires_after(300ms);
+        }
+        Pair& pair;
+        int sent = 0;
     };
-    timer.async_wait(send);
-    const auto body = run(pair.io, read_all(reader));
+    Drip drip(pair);
+    const auto body = run(pair.loop, read_all(reader));
     CHECK_FALSE(body.failed);
     CHECK(body.data == "xxxx");
 }
@@ -155,7 +155,7 @@ TEST_CASE("a body may have exactly the size of its limit, J4-J6") {
         buffer.append(c.bytes);
         const auto head = framed(c.framing, c.length);
         BodyReader reader(pair.stream, buffer, head, ErrorSource::client, 0ms, c.limit);
-        const auto body = run(pair.io, read_all(reader));
+        const auto body = run(pair.loop, read_all(reader));
         CHECK(body.failed.has_value() == !c.passes);
         if (body.failed) CHECK(*body.failed == ErrorKind::too_large);
         if (c.passes) CHECK(reader.size() == 5);
@@ -170,7 +170,7 @@ TEST_CASE("broken chunks are the sender's fault, A42-A46") {
         pair.peer.send(bytes);
         const auto head = framed(Framing::chunked);
         BodyReader reader(pair.stream, buffer, head, ErrorSource::client, 1h);
-        const auto body = run(pair.io, read_all(reader));
+        const auto body = run(pair.loop, read_all(reader));
         REQUIRE(body.failed.has_value());
         CHECK(*body.failed == ErrorKind::bad_request);
     }
@@ -187,7 +187,7 @@ TEST_CASE("what follows a body stays in the buffer, A50 A57 A60") {
         const auto head = framed(message.framing, message.length);
         BodyReader reader(pair.stream, buffer, head, ErrorSource::client, 1h);
         CHECK_FALSE(reader.done());
-        const auto body = run(pair.io, read_all(reader));
+        const auto body = run(pair.loop, read_all(reader));
         CHECK(body.data == message.data);
         CHECK(reader.done());
         CHECK_FALSE(reader.needs_reading());
@@ -199,7 +199,7 @@ TEST_CASE("what follows a body stays in the buffer, A50 A57 A60") {
     const auto head = framed(Framing::none);
     BodyReader none(pair.stream, buffer, head, ErrorSource::client, 1h);
     CHECK(none.done());
-    CHECK(run(pair.io, read_all(none)).data.empty());
+    CHECK(run(pair.loop, read_all(none)).data.empty());
     CHECK(none.leftover().view() == next);
 }
 

@@ -6,7 +6,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <cerrno>
 #include <exception>
 #include <optional>
@@ -14,11 +13,10 @@
 #include <string>
 #include <string_view>
 
-#include "proxy/asio.hpp"
-#include "proxy/deadlines.hpp"
 #include "proxy/http/chunked.hpp"
 #include "proxy/http/head.hpp"
-#include "proxy/stream.hpp"
+#include "proxy/io/deadlines.hpp"
+#include "proxy/io/stream.hpp"
 
 namespace cordgate::proxy::test {
 
@@ -125,35 +123,51 @@ struct Pending {
 };
 
 template <class T>
-Awaitable<void> keep(Awaitable<T> work, Pending<T>& pending) {
-    pending.value.emplace(co_await std::move(work));
+Task<void> keep(Task<T> work, Pending<T>& pending) {
+    try {
+        pending.value.emplace(co_await work);
+    } catch (...) {
+        pending.thrown = std::current_exception();
+    }
+}
+
+/// Lets the loop run until `done`, for at most ten seconds.
+template <class Done>
+bool run_until(EventLoop& loop, Done done) {
+    for (const auto end = SteadyClock::now() + 10s; !done();) {
+        if (SteadyClock::now() > end) return false;
+        loop.run_once(100ms);
+    }
+    return true;
+}
+
+/// So many sweeps of the deadlines.
+inline void run_for_ticks(EventLoop& loop, int ticks) {
+    const auto end = SteadyClock::now() + ticks * Deadlines::tick;
+    while (SteadyClock::now() < end) loop.run_once(Deadlines::tick);
 }
 
 /// Starts `work` and lets it come to where it waits. `pending` must outlive it.
 template <class T>
-void start(asio::io_context& io, Awaitable<T> work, Pending<T>& pending) {
-    asio::co_spawn(io, keep(std::move(work), pending),
-                   [&pending](std::exception_ptr thrown) { pending.thrown = thrown; });
-    io.restart();
-    io.poll();
+void start(EventLoop& loop, Task<T> work, Pending<T>& pending) {
+    loop.spawn(keep(std::move(work), pending));
+    loop.run_once(0ms);
 }
 
 /// Lets it come to its end, and returns what it returned.
 template <class T>
-T finish(asio::io_context& io, Pending<T>& pending) {
-    io.restart();
-    while (!pending.value && !pending.thrown && io.run_one_for(10s) > 0) {
-    }
+T finish(EventLoop& loop, Pending<T>& pending) {
+    const bool ended = run_until(loop, [&] { return pending.value || pending.thrown; });
+    REQUIRE_MESSAGE(ended, "the coroutine never ended");
     if (pending.thrown) std::rethrow_exception(pending.thrown);
-    REQUIRE_MESSAGE(pending.value.has_value(), "the coroutine never ended");
     return std::move(*pending.value);
 }
 
 template <class T>
-T run(asio::io_context& io, Awaitable<T> work) {
+T run(EventLoop& loop, Task<T> work) {
     Pending<T> pending;
-    start(io, std::move(work), pending);
-    return finish(io, pending);
+    start(loop, std::move(work), pending);
+    return finish(loop, pending);
 }
 
 /// The far end of a TCP connection, used directly: what it does has happened
@@ -225,7 +239,7 @@ inline TcpHandles connect_tcp() {
     REQUIRE(::getsockname(listener, any, &size) == 0);
     const int far = ::socket(AF_INET, SOCK_STREAM, 0);
     REQUIRE(::connect(far, any, size) == 0);
-    const int near = ::accept(listener, nullptr, nullptr);
+    const int near = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     REQUIRE(near >= 0);
     ::close(listener);
     return {near, far};
@@ -234,20 +248,15 @@ inline TcpHandles connect_tcp() {
 /// An event loop with a Stream on it, and the stream's peer.
 struct Pair {
     explicit Pair(ErrorSource source = ErrorSource::client) : Pair(source, connect_tcp()) {}
-    ~Pair() { deadlines.stop(); }
 
-    asio::io_context io;
-    Deadlines deadlines;
+    EventLoop loop;
     Peer peer;
     Stream stream;
 
 private:
     Pair(ErrorSource source, TcpHandles handles)
-        : deadlines(io.get_executor()),
-          peer(handles.far),
-          stream(Socket(io, asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), handles.near),
-                 deadlines, source) {
-        deadlines.start();
+        : peer(handles.far), stream(loop, Descriptor(handles.near), source) {
+        loop.run_once(0ms);  // what is ready at the start is known
     }
 };
 

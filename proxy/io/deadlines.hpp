@@ -2,9 +2,9 @@
 
 #include <chrono>
 
-#include "proxy/asio.hpp"
-
 namespace cordgate::proxy {
+
+using SteadyClock = std::chrono::steady_clock;
 
 class Deadlines;
 
@@ -45,35 +45,36 @@ private:
     bool ticking_ = false;
 };
 
-/// The deadlines of one worker: one timer that looks at all of them ten times a
-/// second. A timer per operation would cost a system call each; this costs a
-/// comparison, and reading the clock costs nothing between ticks.
+/// The deadlines of one event loop, which looks at all of them ten times a
+/// second: a timer per operation would cost a system call each, this costs a
+/// comparison. The clock is read once per poll.
 class Deadlines {
 public:
     static constexpr std::chrono::milliseconds tick{100};
 
-    explicit Deadlines(Executor executor);
-    ~Deadlines();
-    void start() { schedule(); }
-    void stop() {
-        timer_.cancel();
-        stopped_ = true;
-    }
+    Deadlines() : now_(SteadyClock::now()), swept_(now_) {}
+    Deadlines(const Deadlines&) = delete;
+    Deadlines& operator=(const Deadlines&) = delete;
 
-    /// The time of the last tick.
+    /// The time, as of the last poll.
     SteadyClock::time_point now() const { return now_; }
+    void read_clock() { now_ = SteadyClock::now(); }
+
+    /// How long until the next sweep is due, rounded up; 0 when it is.
+    std::chrono::milliseconds until_tick() const;
+    void sweep_if_due() {
+        if (now_ - swept_ >= tick) sweep();
+    }
 
 private:
     friend class Deadline;
 
-    void schedule();
     void sweep();
 
-    Timer timer_;
     SteadyClock::time_point now_;
+    SteadyClock::time_point swept_;
     Deadline* first_ = nullptr;
     Deadline* cursor_ = nullptr;  ///< next one of a sweep under way
-    bool stopped_ = false;
 };
 
 }  // namespace cordgate::proxy

@@ -1,4 +1,6 @@
-#include "proxy/deadlines.hpp"
+#include "proxy/io/deadlines.hpp"
+
+#include <algorithm>
 
 namespace cordgate::proxy {
 
@@ -14,26 +16,18 @@ Deadline::~Deadline() {
 }
 
 void Deadline::expires_after(std::chrono::milliseconds after) {
-    // The owner's clock may be a tick behind: never expire early.
+    // The owner's clock may be a poll behind: never expire early.
     after_ = after;
     expiry_ = owner_.now_ + after + Deadlines::tick;
 }
 
-Deadlines::Deadlines(Executor executor) : timer_(executor), now_(SteadyClock::now()) {}
-
-Deadlines::~Deadlines() = default;
-
-void Deadlines::schedule() {
-    timer_.expires_after(tick);
-    timer_.async_wait([this](error_code error) {
-        if (error || stopped_) return;
-        sweep();
-        schedule();
-    });
+std::chrono::milliseconds Deadlines::until_tick() const {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(swept_ + tick - now_);
+    return std::max(left, std::chrono::milliseconds(0));
 }
 
 void Deadlines::sweep() {
-    now_ = SteadyClock::now();
+    swept_ = now_;
     for (auto* item = first_; item; item = cursor_) {
         cursor_ = item->next_;  // what is called may destroy any of them
         if (item->expiry_ <= now_) {

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/result.hpp"
+#include "proxy/io/event_loop.hpp"
+
+namespace cordgate::proxy {
+
+/// Threads for what blocks: SQLite, Discord. Bounded, so that a store or a
+/// Discord that hangs makes callers fail fast instead of queueing for ever.
+class BlockingPool {
+public:
+    /// At most `max_calls` wait or run at once.
+    BlockingPool(std::size_t threads, std::size_t max_calls);
+    ~BlockingPool() { join(); }
+    BlockingPool(const BlockingPool&) = delete;
+    BlockingPool& operator=(const BlockingPool&) = delete;
+
+    /// Runs `call` on one of the threads; false, and nothing happens, when the pool
+    /// is full or joined. What it throws is dropped: nobody is left to be told.
+    /// `then` is called there once the call's place is free again.
+    bool run(std::function<void()> call, std::function<void()> then = {});
+    /// Finishes what was taken, and takes no more.
+    void join();
+
+private:
+    struct Call {
+        std::function<void()> run;
+        std::function<void()> then;
+    };
+
+    void work();
+
+    std::size_t max_calls_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Call> calls_;
+    std::size_t running_ = 0;
+    bool joined_ = false;
+    std::vector<std::thread> threads_;
+};
+
+/// Runs `work`, which blocks and returns a Result, on the pool, and resumes on
+/// this loop with its answer. The caller stays suspended, so `work` may borrow
+/// from it. What it throws is an internal error; a full pool is `unavailable`.
+template <class Work>
+class Offload {
+public:
+    using Answer = std::invoke_result_t<Work&>;
+
+    Offload(BlockingPool& pool, Work work) : pool_(pool), work_(std::move(work)) {}
+    Offload(const Offload&) = delete;
+    Offload& operator=(const Offload&) = delete;
+
+    bool await_ready() const noexcept { return false; }
+    bool await_suspend(std::coroutine_handle<> caller) {
+        auto& loop = *EventLoop::current();
+        const bool taken = pool_.run([this] { answer_.emplace(call()); },
+                                     [caller, &loop] { loop.post([caller] { caller.resume(); }); });
+        if (!taken) {
+            answer_.emplace(Error{ErrorKind::unavailable, ErrorSource::gate,
+                                  "too many blocking calls are waiting"});
+        }
+        return taken;
+    }
+    Answer await_resume() { return std::move(*answer_); }
+
+private:
+    Answer call() {
+        try {
+            return work_();
+        } catch (const std::exception& error) {
+            return Error{ErrorKind::internal, ErrorSource::gate, error.what()};
+        } catch (...) {
+            return Error{ErrorKind::internal, ErrorSource::gate, "unknown exception"};
+        }
+    }
+
+    BlockingPool& pool_;
+    Work work_;
+    std::optional<Answer> answer_;
+};
+
+template <class Work>
+Offload<Work> offload(BlockingPool& pool, Work work) {
+    return {pool, std::move(work)};
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/http/head.hpp"
+
+namespace cordgate::proxy {
+
+/// The memory that one request needs from its first byte to its answer's last,
+/// handed on to the next request: idle connections hold none of it.
+struct Workspace {
+    std::string head_bytes;  ///< what the views of `head` point into
+    http::RequestHead head;
+    std::string request;  ///< the head as it goes to the upstream
+    http::ResponseHead response;
+    std::string out;  ///< heads to the client
+};
+
+/// The workspaces of one worker. Not thread-safe.
+class WorkspacePool {
+public:
+    std::unique_ptr<Workspace> take() {
+        if (free_.empty()) return std::make_unique<Workspace>();
+        auto workspace = std::move(free_.back());
+        free_.pop_back();
+        return workspace;
+    }
+    void give_back(std::unique_ptr<Workspace> workspace) {
+        if (free_.size() == max_kept || is_bloated(*workspace)) return;
+        free_.push_back(std::move(workspace));
+    }
+
+private:
+    /// One huge request must not make every later one hold as much.
+    static bool is_bloated(const Workspace& workspace) {
+        constexpr std::size_t usual = 16 * 1024;
+        return workspace.head_bytes.capacity() + workspace.request.capacity() +
+                   workspace.out.capacity() >
+               usual;
+    }
+
+    static constexpr std::size_t max_kept = 256;
+    std::vector<std::unique_ptr<Workspace>> free_;
+};
+
+}  // namespace cordgate::proxy
