@@ -12,8 +12,8 @@ FROM debian:trixie-slim AS build
 RUN apt-get update && \
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         ca-certificates cmake g++ ninja-build \
-        libboost1.83-dev libcli11-dev libcpp-httplib-dev libspdlog-dev libsqlite3-dev libssl-dev \
-        libyaml-cpp-dev nlohmann-json3-dev && \
+        libboost1.83-dev libcli11-dev libcpp-httplib-dev libhiredis-dev libspdlog-dev libsqlite3-dev \
+        libssl-dev libyaml-cpp-dev nlohmann-json3-dev && \
     rm -rf /var/lib/apt/lists/*
 
 WORKDIR /src

@@ -9,6 +9,7 @@
 #include "config/tree.hpp"
 #include "config/values.hpp"
 #include "core/ascii.hpp"
+#include "core/redis_url.hpp"
 
 namespace cordgate::config {
 namespace {
@@ -112,6 +113,10 @@ void describe(const Values& values, Settings& settings) {
             continue;
         }
         shown.yaml = yaml_of(row, values.node(row.key));
+        if (row.key == "session.store" && RedisUrl::is_meant(settings.session.store)) {
+            const auto url = RedisUrl::parse(settings.session.store);
+            shown.yaml = yaml_scalar(url ? url->shown() : "********");
+        }
         shown.origin = origin_of(values, row.key);
     }
 }

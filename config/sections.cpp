@@ -8,6 +8,7 @@
 #include "core/ascii.hpp"
 #include "core/base64.hpp"
 #include "core/identity_headers.hpp"
+#include "core/redis_url.hpp"
 
 namespace cordgate::config {
 namespace {
@@ -178,9 +179,13 @@ std::optional<std::string> store_problem(const std::string& store) {
             return "names a folder, not a file: " + in_quotes(path);
         return std::nullopt;
     }
-    if (store.starts_with("redis:") || store.starts_with("redis+") || store.starts_with("rediss:"))
-        return "redis is not supported by this version; use sqlite:PATH or memory:";
-    return "is no store that Cordgate knows; use sqlite:PATH or memory:";
+    if (RedisUrl::is_meant(store)) {
+        const auto url = RedisUrl::parse(store);
+        if (!url) return url.error().detail;
+        return std::nullopt;
+    }
+    return "is no store that Cordgate knows; use sqlite:PATH, redis://HOST:PORT/DATABASE or "
+           "memory:";
 }
 
 void read_keys(Values& values, Settings& settings) {
@@ -389,6 +394,20 @@ void check_certificates(Values& values, std::string_view key, const std::string&
         values.error(key, path + " " + *problem);
 }
 
+void check_redis(Values& values, const SessionSettings& session) {
+    const auto url = RedisUrl::parse(session.store);
+    if (!url) return;
+    if (!values.filled("session.keys") && !values.filled("session.keys_file"))
+        values.error("session.keys",
+                     "Redis needs a key, the same on every replica; make one with: openssl rand "
+                     "-base64 32");
+    if (!url->password.empty() && values.place("session.store").name.starts_with("flag "))
+        values.warning("session.store",
+                       "holds a password: on the command line, every user of this machine can "
+                       "read it; use CORDGATE_SESSION_STORE");
+    check_certificates(values, "session.store", url->ca_file);
+}
+
 void read_server(Values& values, Settings& settings) {
     auto& server = settings.server;
     for (const auto& item : values.list("server.listen")) {
@@ -510,6 +529,7 @@ void read_session(Values& values, Settings& settings) {
     session.store = values.text("session.store");
     if (const auto problem = store_problem(session.store)) values.error("session.store", *problem);
     read_keys(values, settings);
+    if (RedisUrl::is_meant(session.store)) check_redis(values, session);
     session.lifetime = values.seconds("session.lifetime");
     session.idle_timeout = values.seconds("session.idle_timeout");
     if (values.given("session.idle_timeout") && session.idle_timeout > session.lifetime)

@@ -120,7 +120,7 @@ struct Upstream {
 };
 
 struct SessionSettings {
-    std::string store;         ///< memory: | sqlite:PATH
+    std::string store;         ///< memory: | sqlite:PATH | a RedisUrl; may hold a password
     std::vector<Secret> keys;  ///< 32 raw bytes each; empty: key file beside the database
     std::chrono::seconds lifetime{7 * 24 * 3600};
     std::chrono::seconds idle_timeout{24 * 3600};  ///< 0: none

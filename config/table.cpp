@@ -248,11 +248,13 @@ std::vector<Setting> make_table() {
                    "Who may see what. The first match wins; after the last: login required.",
                    rule_fields()),
         text("session.store", "sqlite:cordgate.db",
-             "memory: (gone after a restart) or sqlite:PATH."),
+             "memory: (gone after a restart), sqlite:PATH, redis://[user:password@]host[:port][/db], "
+             "the same with rediss:// (TLS, ?ca_file=PATH), or redis+unix:PATH. Replicas share a "
+             "Redis."),
         {.key = "session.keys",
                  .type = Type::secret_list,
          .help = "Base64 of 32 bytes each; the first seals, all open. Empty: made once and "
-                 "kept beside the database."},
+                 "kept beside the database; Redis needs one."},
         seconds("session.lifetime", "7d", "How long a login lasts.", second, 400 * day),
         seconds("session.idle_timeout", "24h",
                 "How long a login lasts without being used; 0: as long as session.lifetime.", 0,

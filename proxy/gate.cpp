@@ -56,7 +56,11 @@ Gate::Gate(const Parts& parts)
       logged_out_cookie(session_cookie + "-out"),
       own_cookies{session_cookie, login_cookie, logged_out_cookie},
       store_calls(4, 4096),
-      discord_calls(16, 1024) {}
+      discord_calls(16, 1024),
+      events(parts.events) {
+    if (!events) return;
+    ended_sessions = events->subscribe([this](const std::string& digest) { cache.erase(digest); });
+}
 
 CookieAttributes cookie_attributes(const Gate& gate, const std::string& name) {
     const auto& session = gate.settings.session;

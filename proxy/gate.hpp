@@ -10,6 +10,7 @@
 #include "core/discord/api.hpp"
 #include "core/identity_headers.hpp"
 #include "core/login/flow.hpp"
+#include "core/session_events.hpp"
 #include "core/session_repository.hpp"
 #include "proxy/client_address.hpp"
 #include "proxy/header_rules.hpp"
@@ -28,6 +29,7 @@ struct Parts {
     discord::Api& discord;
     LoginFlow& login;
     Now now;
+    SessionEvents* events = nullptr;  ///< null: nobody else ends sessions
 };
 
 /// Everything that the workers share. Built once; what is not atomic or guarded
@@ -63,6 +65,9 @@ struct Gate {
 
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> connections{0};
+
+    SessionEvents* const events;
+    SessionEvents::Subscription ended_sessions;  ///< drops them from the cache
 };
 
 /// How a cookie of ours called `name` is set and cleared.

@@ -14,6 +14,14 @@ using std::chrono::seconds;
 constexpr seconds entry_age{30};
 constexpr std::size_t max_candidates = 4;
 
+// An entry serves for long only while every end of a session reaches us.
+SteadyClock::time_point oldest_entry(const Gate& gate) {
+    const auto now = SteadyClock::now();
+    if (!gate.events) return now - entry_age;
+    const auto since = gate.events->heard_since(now);
+    return since ? std::max(*since, now - entry_age) : now - SessionEvents::unheard_age;
+}
+
 bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now) {
     if (now >= live.session.expires_at) return true;
     const auto idle = gate.settings.session.idle_timeout;
@@ -52,10 +60,11 @@ std::vector<std::string> session_digests(const Gate& gate, const http::RequestHe
     return digests;
 }
 
-LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest) {
+LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
+                         SteadyClock::time_point read_at) {
     auto live = std::make_shared<LiveSession>();
     live->headers = render_identity_headers(session, gate.identity_headers);
-    live->cached_at = SteadyClock::now();
+    live->cached_at = read_at;
     const auto seen = session.last_seen_at.time_since_epoch();
     live->last_seen = std::chrono::duration_cast<TimePoint::duration>(seen).count();
     live->touched = live->last_seen.load();
@@ -71,13 +80,14 @@ Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
     const auto digests = session_digests(gate, exchange.head);
     for (const auto& digest : digests) {
         const auto now = gate.now();
-        auto live = gate.cache.find(digest, SteadyClock::now() - entry_age);
+        auto live = gate.cache.find(digest, oldest_entry(gate));
         if (!live) {
+            const auto asked = SteadyClock::now();
             auto found =
                 co_await offload(gate.store_calls, [&] { return gate.sessions.find(digest, now); });
             if (!found) co_return found.error();
             if (!*found) continue;
-            live = make_live(gate, std::move(**found), digest);
+            live = make_live(gate, std::move(**found), digest, asked);
             gate.cache.put(live);
         }
         if (has_expired(gate, *live, now)) {

@@ -10,8 +10,10 @@ namespace cordgate::proxy {
 /// From the cache without a lock beyond one shard's; else from the store.
 Task<Result<LiveSessionPtr>> find_session(Exchange& exchange);
 
-/// A session as requests will use it, with its headers rendered.
-LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest);
+/// A session as requests will use it, with its headers rendered; what it says was
+/// true at `read_at`.
+LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
+                         SteadyClock::time_point read_at = SteadyClock::now());
 
 /// Well-formed session tokens among the cookies of a request, by digest, at most
 /// four: another site on a parent domain can plant a cookie of our name, and a

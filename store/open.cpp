@@ -4,9 +4,11 @@
 #include <string_view>
 
 #include "core/random.hpp"
+#include "core/redis_url.hpp"
 #include "store/files.hpp"
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
+#include "store/redis_store.hpp"
 #include "store/sealed_sessions.hpp"
 #include "store/sqlite_store.hpp"
 
@@ -27,8 +29,9 @@ void require_whole_keys(const std::vector<Secret>& keys) {
 OpenedStore open_memory(std::vector<Secret> keys, std::chrono::seconds idle_timeout) {
     if (keys.empty()) keys.emplace_back(random_bytes(32));
     OpenedStore opened;
-    opened.sessions =
-        std::make_unique<SealedSessions>(std::make_unique<MemoryStore>(), keys, idle_timeout);
+    opened.events = std::make_unique<SessionEvents>();
+    opened.sessions = std::make_unique<SealedSessions>(std::make_unique<MemoryStore>(), keys,
+                                                       idle_timeout, opened.events.get());
     opened.description = "memory (a restart logs everybody out)";
     return opened;
 }
@@ -51,7 +54,28 @@ OpenedStore open_sqlite(const std::string& path, std::vector<Secret> keys,
                                   "): its locks cannot be relied on, and it may be damaged. Put it "
                                   "on a local disk");
     }
-    opened.sessions = std::make_unique<SealedSessions>(std::move(store), keys, idle_timeout);
+    opened.events = std::make_unique<SessionEvents>();
+    opened.sessions =
+        std::make_unique<SealedSessions>(std::move(store), keys, idle_timeout, opened.events.get());
+    return opened;
+}
+
+OpenedStore open_redis(const std::string& text, const std::vector<Secret>& keys,
+                       std::chrono::seconds idle_timeout) {
+    const auto url = RedisUrl::parse(text);
+    if (!url) throw std::runtime_error("session.store: " + url.error().detail);
+    if (keys.empty()) {
+        throw std::runtime_error(
+            "session.keys: Redis needs a key, the same on every replica; make one with: openssl "
+            "rand -base64 32");
+    }
+    OpenedStore opened;
+    auto store = std::make_unique<RedisStore>(*url);
+    opened.description = "Redis " + url->shown() + ", keys of session.keys";
+    opened.warnings = store->warnings();
+    opened.events = std::make_unique<RedisEvents>(*url);
+    opened.sessions =
+        std::make_unique<SealedSessions>(std::move(store), keys, idle_timeout, opened.events.get());
     return opened;
 }
 
@@ -64,12 +88,10 @@ OpenedStore open_sessions(const std::string& url, const std::vector<Secret>& key
     if (url.starts_with(sqlite_prefix) && url.size() > sqlite_prefix.size()) {
         return open_sqlite(url.substr(sqlite_prefix.size()), keys, idle_timeout);
     }
-    if (url.starts_with("redis://") || url.starts_with("redis+unix:")) {
-        throw std::runtime_error("session.store: redis is not supported by this build yet");
-    }
+    if (RedisUrl::is_meant(url)) return open_redis(url, keys, idle_timeout);
     // Not shown whole: a URL of a kind we do not know may hold a password.
     throw std::runtime_error("session.store: unknown kind \"" + url.substr(0, url.find(':')) +
-                             "\"; allowed are memory: and sqlite:PATH");
+                             "\"; allowed are memory:, sqlite:PATH and redis://HOST");
 }
 
 }  // namespace cordgate

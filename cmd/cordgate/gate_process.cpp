@@ -71,26 +71,53 @@ LoginSettings login_settings(const config::Settings& settings) {
     return login;
 }
 
-/// Takes expired rows out of the store, a batch at a time, while nothing else
-/// is to be done.
-void purge(SessionRepository& sessions) {
-    constexpr std::size_t batch = 1000;
+/// Takes a batch of expired rows out of the store; true when there may be more.
+bool purge(SessionRepository& sessions) {
+    constexpr std::size_t batch = 500;
     const auto purged = sessions.purge(Clock::now(), batch);
     if (!purged) {
         proxy::log_warn("purge", proxy::describe_error(purged.error()));
-    } else if (*purged > 0) {
-        proxy::log_debug("purge", std::to_string(*purged) + " expired rows deleted");
+        return false;
     }
+    if (*purged > 0) proxy::log_debug("purge", std::to_string(*purged) + " expired rows deleted");
+    return *purged >= batch;
 }
 
-void serve_until_asked(SessionRepository& sessions) {
+/// Says when the news of other replicas begin to be missed, and when they are back.
+class EventsWatch {
+public:
+    explicit EventsWatch(const SessionEvents& events) : events_(events) {}
+
+    void look() {
+        const bool hears = events_.heard_since(std::chrono::steady_clock::now()).has_value();
+        if (hears == heard_) return;
+        heard_ = hears;
+        if (hears) return proxy::log_info("store", "the store tells again which sessions end");
+        proxy::log_warn("store",
+                        "the store does not tell which sessions end; it is asked more often");
+    }
+
+private:
+    const SessionEvents& events_;
+    bool heard_ = true;
+};
+
+void serve_until_asked(const OpenedStore& store) {
+    constexpr auto purge_every = 60s;
+    EventsWatch watch(*store.events);
+    auto next_purge = std::chrono::steady_clock::now() + purge_every;
+    bool more = false;
     for (;;) {
-        const int number = wait_for_signal(60s);
+        const int number = wait_for_signal(more ? 20ms : 1000ms);
         if (number == SIGTERM || number == SIGINT) return;
         if (number == SIGHUP) {
             proxy::log_warn("reload", "this version cannot reload; nothing has changed");
         }
-        purge(sessions);
+        watch.look();
+        if (std::chrono::steady_clock::now() < next_purge) continue;
+        // Batch by batch, so that requests get their turn and signals are heard.
+        more = purge(*store.sessions);
+        next_purge = std::chrono::steady_clock::now() + (more ? 0s : purge_every);
     }
 }
 
@@ -136,14 +163,15 @@ int run_gate(const config::Settings& settings, const std::function<void(const Li
     for (const auto& warning : store.warnings) proxy::log_warn("store", warning);
     const auto discord = discord::make_client(client_options(settings));
     LoginFlow login(login_settings(settings), *discord, *store.sessions, Clock::now);
-    proxy::Server server({settings, *store.sessions, *discord, login, Clock::now});
+    proxy::Server server(
+        {settings, *store.sessions, *discord, login, Clock::now, store.events.get()});
 
     server.start();
     for (const auto& address : server.addresses()) proxy::log_info("listening", address);
     proxy::log_info("listening", server.internal_address() + " (internal)");
     ready({server.addresses(), server.internal_address()});
 
-    serve_until_asked(*store.sessions);
+    serve_until_asked(store);
     drain(server, settings.server.timeouts.drain);
     server.stop();
     proxy::log_info("stopped", "all connections are closed");

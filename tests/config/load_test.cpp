@@ -598,10 +598,10 @@ TEST_CASE("stores are known and have a place (N15)") {
         {"no path", "session: {store: 'sqlite:'}\n", "needs the path"},
         {"no folder", "session: {store: 'sqlite:/nonexistent/a.db'}\n", "does not exist"},
         {"a folder", "session: {store: 'sqlite:/tmp'}\n", "names a folder"},
-        {"redis", "session: {store: 'redis://u:hunter2@a:6379/0'}\n",
-         "session.store: redis is not supported by this version; use sqlite:PATH or memory:"},
-        {"redis socket", "session: {store: 'redis+unix:/a'}\n", "redis is not supported"},
-        {"redis with TLS", "session: {store: 'rediss://u:hunter2@a'}\n", "redis is not supported"},
+        {"redis without keys", "session: {store: 'redis://u:hunter2@a:6379/0'}\n",
+         "session.keys: Redis needs a key, the same on every replica"},
+        {"redis with a bad port", "session: {store: 'redis://u:hunter2@a:b/0'}\n",
+         "session.store: has a port that is not a number"},
     };
     // clang-format on
     for (const auto& row : rows) {

@@ -1,4 +1,5 @@
 #include "config/document.hpp"
+#include "config/report.hpp"
 #include "support.hpp"
 
 using namespace cordgate;
@@ -169,6 +170,69 @@ TEST_CASE("no message repeats a secret") {
     CHECK(flag.settings);
     CHECK(says(flag, "on the command line"));
     CHECK_FALSE(says(flag, mark));
+}
+
+TEST_CASE("a Redis is taken with its keys, and its password is masked (L26, N15)") {
+    const auto redis = [](const std::string& store, const std::string& more = "") {
+        auto environment = minimal();
+        environment.erase("CORDGATE_SESSION_STORE");
+        return load_text("session: {store: '" + store + "'" + more + "}\n", environment);
+    };
+    const std::string keys = ", keys: [" + std::string(key_a) + "]";
+    struct Case {
+        std::string store;
+        std::string shown;
+    };
+    const Case good[] = {
+        {"redis://localhost",                "redis://localhost:6379/0"           },
+        {"redis://u:hunter2@Redis:7000/3",   "redis://u:********@redis:7000/3"    },
+        {"redis://:hun%40ter2@[::1]:7000/",  "redis://:********@[::1]:7000/0"     },
+        {"rediss://:hunter2@r.example",      "rediss://:********@r.example:6379/0"},
+        {"redis+unix:/run/r.sock",           "redis+unix:/run/r.sock"             },
+        {"redis+unix://u:hunter2@/r.s?db=2", "redis+unix://u:********@/r.s?db=2"  },
+    };
+    for (const auto& c : good) {
+        CAPTURE(c.store);
+        const auto loaded = redis(c.store, keys);
+        INFO(all(loaded));
+        REQUIRE(loaded.settings);
+        CHECK(loaded.settings->session.store == c.store);
+        CHECK(loaded.settings->shown.at("session.store").yaml.find(c.shown) != std::string::npos);
+        CHECK(effective_settings({}, *loaded.settings).find("hunter2") == std::string::npos);
+    }
+    CHECK(says(redis("redis://localhost"), "session.keys: Redis needs a key"));
+    const Case bad[] = {
+        {"redis://",                      "has no host"                    },
+        {"redis:localhost",               "must start with redis://"       },
+        {"redis://hunter2@h/0",           "user without a password"        },
+        {"redis://u:@h/0",                "empty password"                 },
+        {"redis://u:%zz@h/0",             "broken % escape"                },
+        {"redis://u:hunter2@h:99999/0",   "port that is not a number"      },
+        {"redis://u:hunter2@h:0/0",       "port that is not a number"      },
+        {"redis://u:hunter2@h/zero",      "database that is not a number"  },
+        {"redis://u:hunter/2@h/0",        "port that is not a number"      },
+        {"redis://h/0?db=1",              "no options behind"              },
+        {"rediss://h/0?tls=no",           "no option behind the ? but ca_f"},
+        {"redis+unix:run/r.sock",         "path of a socket"               },
+        {"redis+unix:/r.sock?database=1", "no option behind the ? but db"  },
+        {"rediss://h/0?ca_file=/absent",  "No such file"                   },
+    };
+    for (const auto& c : bad) {
+        CAPTURE(c.store);
+        const auto loaded = redis(c.store, keys);
+        INFO(all(loaded));
+        CHECK_FALSE(loaded.settings);
+        CHECK(says(loaded, c.shown));
+        CHECK_FALSE(says(loaded, "hunter2"));
+    }
+    auto environment = minimal();
+    environment.erase("CORDGATE_SESSION_STORE");
+    environment["CORDGATE_SESSION_KEYS"] = key_a;
+    const auto flag = load({.file = "",
+                            .environment = environment,
+                            .flags = {{"session-store", "redis://:hunter2@h/0"}}});
+    CHECK(flag.settings);
+    CHECK(says(flag, "on the command line"));
 }
 
 TEST_CASE("broken certificates and keys refuse to start (K3, CVE-2026-27586, CVE-2022-46153)") {

@@ -22,7 +22,7 @@ ROWS
 )
 
 fences=$(cat <<'ROWS'
-openssl/            ^core/(crypto|random)\.cpp$|^proxy/(.*/)?tls|^cmd/discord-sim/
+openssl/            ^core/(crypto|random)\.cpp$|^proxy/(.*/)?tls|^store/redis_tls\.cpp$|^cmd/discord-sim/
 nlohmann/           ^(core|store|config|proxy|cmd)/(.*/)?[^/]*(json|codec)[^/]*$|^cmd/discord-sim/
 httplib             ^core/discord/http\.cpp$|^proxy/(.*/)?internal_api\.cpp$|^cmd/discord-sim/|^cmd/cordgate/(healthcheck|sessions)\.cpp$
 yaml-cpp/           ^config/[^/]*\.cpp$

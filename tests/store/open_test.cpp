@@ -48,13 +48,13 @@ TEST_CASE("N15 a store that cannot be opened is refused with what to do") {
         const char* said;
     };
     const Case cases[] = {
-        {"unknown kind",      "mysql://root:hunter2@db/x",                "allowed are memory:"        },
-        {"no kind",           "cordgate.db",                              "allowed are memory:"        },
-        {"nothing",           "",                                         "allowed are memory:"        },
-        {"no path",           "sqlite:",                                  "allowed are memory:"        },
-        {"later",             "redis://u:hunter2@localhost/0",            "not supported by this build"},
-        {"missing directory", "sqlite:" + directory.file("missing/x.db"), "No such file"               },
-        {"a directory",       "sqlite:" + directory.path().string(),      "not a file"                 },
+        {"unknown kind",      "mysql://root:hunter2@db/x",                "allowed are memory:"},
+        {"no kind",           "cordgate.db",                              "allowed are memory:"},
+        {"nothing",           "",                                         "allowed are memory:"},
+        {"no path",           "sqlite:",                                  "allowed are memory:"},
+        {"bad Redis URL",     "redis://u:hunter2@localhost/zero",         "not a number"       },
+        {"missing directory", "sqlite:" + directory.file("missing/x.db"), "No such file"       },
+        {"a directory",       "sqlite:" + directory.path().string(),      "not a file"         },
     };
     for (const auto& c : cases) {
         CAPTURE(c.name);

@@ -47,14 +47,16 @@ struct Sealed {
 };
 using SealedInMemory = Sealed<InMemory>;
 using SealedInSqlite = Sealed<InSqlite>;
+using SealedInRedis = Sealed<InRedis>;
 
 }  // namespace
 
 TYPE_TO_STRING(SealedInMemory);
 TYPE_TO_STRING(SealedInSqlite);
+TYPE_TO_STRING(SealedInRedis);
 
 TEST_CASE_TEMPLATE("every session repository keeps sessions", Backend, SealedInMemory,
-                   SealedInSqlite) {
+                   SealedInSqlite, SealedInRedis) {
     Backend backend;
     SessionRepository& sessions = backend.repository;
     const auto token = SessionToken::make();
@@ -278,7 +280,7 @@ TEST_CASE_TEMPLATE("every session repository keeps sessions", Backend, SealedInM
 }
 
 TEST_CASE_TEMPLATE("every session repository keeps logins under way", Backend, SealedInMemory,
-                   SealedInSqlite) {
+                   SealedInSqlite, SealedInRedis) {
     Backend backend;
     SessionRepository& sessions = backend.repository;
     const Secret state = random_token();

@@ -13,8 +13,9 @@ using namespace cordgate::test;
 
 TYPE_TO_STRING(InMemory);
 TYPE_TO_STRING(InSqlite);
+TYPE_TO_STRING(InRedis);
 
-TEST_CASE_TEMPLATE("every session store keeps sessions", Backend, InMemory, InSqlite) {
+TEST_CASE_TEMPLATE("every session store keeps sessions", Backend, InMemory, InSqlite, InRedis) {
     Backend backend;
     SessionStore& store = *backend.store;
     const auto row = session_row("a");
@@ -206,7 +207,8 @@ TEST_CASE_TEMPLATE("every session store keeps sessions", Backend, InMemory, InSq
     }
 }
 
-TEST_CASE_TEMPLATE("every session store keeps pending logins", Backend, InMemory, InSqlite) {
+TEST_CASE_TEMPLATE("every session store keeps pending logins", Backend, InMemory, InSqlite,
+                   InRedis) {
     Backend backend(20);
     SessionStore& store = *backend.store;
 
@@ -276,8 +278,8 @@ TEST_CASE_TEMPLATE("every session store keeps pending logins", Backend, InMemory
     }
 }
 
-TEST_CASE_TEMPLATE("every session store purges what reached a cut-off", Backend, InMemory,
-                   InSqlite) {
+TEST_CASE_TEMPLATE("every session store purges what reached a cut-off", Backend, InMemory, InSqlite,
+                   InRedis) {
     Backend backend;
     SessionStore& store = *backend.store;
     const auto never = TimePoint::min();
@@ -325,7 +327,7 @@ TEST_CASE_TEMPLATE("every session store purges what reached a cut-off", Backend,
 }
 
 TEST_CASE_TEMPLATE("G14 every session store lends locks that end by themselves", Backend, InMemory,
-                   InSqlite) {
+                   InSqlite, InRedis) {
     Backend backend;
     SessionStore& store = *backend.store;
     const std::string name("grant\0\xff", 7);
@@ -381,7 +383,7 @@ TEST_CASE_TEMPLATE("G14 every session store lends locks that end by themselves",
 }
 
 TEST_CASE_TEMPLATE("every session store may be used by many threads at once", Backend, InMemory,
-                   InSqlite) {
+                   InSqlite, InRedis) {
     Backend backend;
     SessionStore& store = *backend.store;
     constexpr int threads_count = 8;
