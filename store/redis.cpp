@@ -77,6 +77,12 @@ Error to_error(View reply) {
                        "Redis: " + std::string(reply.text().substr(0, 300)));
 }
 
+Error to_failure(View reply) {
+    auto error = to_error(reply);
+    if (error.kind == ErrorKind::forbidden) error.kind = ErrorKind::unavailable;
+    return error;
+}
+
 // --- connections -----------------------------------------------------------------
 
 Result<Connection> Connection::open(const RedisUrl& url, const TlsContext* tls,
@@ -114,7 +120,11 @@ Result<void> Connection::greet(const RedisUrl& url, Deadline deadline) {
     if (url.database != 0) {
         if (auto done = expect_ok({"SELECT", std::to_string(url.database)}); !done) return done;
     }
-    return expect_ok({"PING"});
+    // Tells whether we are let in. That Redis is loading, or cannot write to its disk,
+    // is for the commands to find out: some of them may work.
+    auto done = expect_ok({"PING"});
+    if (!done && (broken_ || done.error().kind == ErrorKind::forbidden)) return done;
+    return {};
 }
 
 Error Connection::broken(Error error) {
@@ -302,7 +312,7 @@ Result<Reply> Client::run(const Script& script, const Words& arguments, Repeat r
         if (name.empty()) {
             const auto loaded = command({"SCRIPT", "LOAD", script.text()}, Repeat::yes);
             if (!loaded) return loaded.error();
-            if (loaded->view().is_error()) return to_error(loaded->view());
+            if (loaded->view().is_error()) return to_failure(loaded->view());
             name = loaded->view().text();
             script.set_name(name);
         }
@@ -316,9 +326,7 @@ Result<Reply> Client::run(const Script& script, const Words& arguments, Repeat r
             continue;
         }
         if (!reply->view().is_error()) return reply;
-        auto error = to_error(reply->view());
-        if (error.kind == ErrorKind::forbidden) error.kind = ErrorKind::unavailable;
-        return error;
+        return to_failure(reply->view());
     }
 }
 

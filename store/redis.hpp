@@ -68,8 +68,10 @@ private:
     std::unique_ptr<redisReply, Free> reply_;
 };
 
-/// What an error reply of Redis means for the caller.
+/// What an error reply of Redis means. forbidden: it does not let us do that; to
+/// users of a store, who get it from `to_failure`, that is unavailable like the rest.
 Error to_error(View reply);
+Error to_failure(View reply);
 
 /// A connection that is logged in. After a call failed it must not be used again:
 /// the answer may still come, and would be taken for the next one's. Used by one

@@ -188,7 +188,7 @@ Result<std::optional<SessionRow>> RedisStore::find(const std::string& key) {
     if (!reply) return reply.error();
     if (reply->view().is_error()) {
         if (reply->view().text().starts_with("WRONGTYPE")) return std::optional<SessionRow>();
-        return redis::to_error(reply->view());
+        return redis::to_failure(reply->view());
     }
     return read_session(key, reply->view(), 0);
 }
@@ -352,7 +352,7 @@ Result<std::size_t> RedisStore::purge(const Cutoffs& cutoffs, std::size_t limit)
 Result<void> RedisStore::ping() {
     const auto reply = client_->command({"PING"}, Repeat::yes);
     if (!reply) return reply.error();
-    if (reply->view().is_error()) return redis::to_error(reply->view());
+    if (reply->view().is_error()) return redis::to_failure(reply->view());
     return {};
 }
 

@@ -195,7 +195,9 @@ private:
     bool answers() const {
         auto connection = redis::Connection::open(url(), nullptr, {});
         // One that wants a password is up, too.
-        return connection || connection.error().kind == ErrorKind::forbidden;
+        if (!connection) return connection.error().kind == ErrorKind::forbidden;
+        const auto reply = connection->call({"PING"}, redis::SteadyClock::now() + 1s);
+        return reply && !reply->view().is_error();
     }
 
     TempDir directory_;
