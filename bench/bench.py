@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 import cases
+import load
 import report
 from processes import Processes, free_port
 from subjects import FILES, Maker
@@ -29,14 +30,16 @@ def run_case(case, options, processes, maker):
         return maker.make(name, case.workers, **case.settings.get(name, {}))
 
     running = {} if case.fresh else {name: make(name) for name in names}
-    for _ in range(min(options.rounds, case.rounds)):
-        for name in names:
-            subject = running.get(name) or make(name)
-            rounds[name].append(case.measure(subject))
-            if case.fresh:
-                processes.stop(subject.processes)
-    for subject in running.values():
-        processes.stop(subject.processes)
+    try:
+        for _ in range(min(options.rounds, case.rounds)):
+            for name in names:
+                if case.fresh:
+                    running = {name: make(name)}
+                rounds[name].append(case.measure(running[name]))
+                if case.fresh:
+                    processes.stop(running.pop(name).processes)
+    finally:
+        processes.stop(p for subject in running.values() for p in subject.processes)
     return {"title": case.title, "note": case.note, "columns": case.columns,
             "figures": report.summary(rounds, case.columns[0])}
 
@@ -58,6 +61,8 @@ def machine(options):
 
 
 def run(options):
+    """The results, and the names of the cases that failed: the others still count."""
+    failed = []
     results = {"machine": machine(options), "rounds": options.rounds, "seconds": options.seconds, "cases": {}}
     with Processes() as processes:
         port = free_port()
@@ -66,9 +71,16 @@ def run(options):
         for case in cases.matrix(options):
             if options.only and case.name not in options.only:
                 continue
-            results["cases"][case.name] = run_case(case, options, processes, maker)
+            try:
+                results["cases"][case.name] = run_case(case, options, processes, maker)
+            except load.Failed as failure:
+                failed.append(case.name)
+                print(f"\n{case.title}: FAILED\n{failure}", flush=True)
+                continue
             print(report.case_text(results["cases"][case.name]), flush=True)
-    return results
+            if options.json:
+                options.json.write_text(json.dumps(results, indent=2) + "\n")
+    return results, failed
 
 
 def arguments():
@@ -108,14 +120,14 @@ def main():
     if FILES < 4096:
         sys.exit(f"the limit of open files is {FILES}; a thousand connections need 4096 (ulimit -n)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    results = json.loads(options.earlier.read_text()) if options.earlier else run(options)
+    results, failed = (json.loads(options.earlier.read_text()), []) if options.earlier else run(options)
     if options.earlier:
         print("\n".join(report.case_text(case) for case in results["cases"].values()))
     print(report.targets_text(results))
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
     if options.doc:
         report.write_document(options.doc, results)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -11,11 +11,19 @@ MILLISECONDS = {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4}
 GIB = 1 << 30
 
 
+class Failed(Exception):
+    """The subject or a client did not do the work; what it said."""
+
+
 def run(command, seconds):
     """What a client printed; it may take `seconds` and some more."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds + 30)
+    command = [str(part) for part in command]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{command} did not end") from None
     if done.returncode != 0:
-        raise SystemExit(f"{command} failed:\n{done.stdout}{done.stderr}")
+        raise Failed(f"{command} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -43,7 +51,7 @@ def requests(subject, path, connections, seconds, script=None, headers=()):
     count, took = re.search(r"(\d+) requests in ([\d.]+)s", text).groups()
     wrong = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", text)
     if wrong or count == "0":
-        raise SystemExit(f"{subject.name}: wrong answers while measuring {path}:\n{text}")
+        raise Failed(f"{subject.name}: wrong answers while measuring {path}:\n{text}")
     latency = {part: float(value) * MILLISECONDS[unit]
                for part, value, unit in re.findall(r"(\d\d)%\s+([\d.]+)(us|ms|s|m)\b", text)}
     return {**rates(user, system, int(count), float(took)), "p50_ms": latency["50"], "p99_ms": latency["99"]}
@@ -81,7 +89,7 @@ def hold(subject, client, kind, count):
         finally:
             holder.kill()
     if ready != "held\n" or gone.strip() != "0":
-        raise SystemExit(f"{subject.name} did not keep {count} connections: {ready}{gone} were closed")
+        raise Failed(f"{subject.name} did not keep {count} connections: {ready}{gone} were closed")
     return {"bytes_each": (after - before) / count, "count": count, "rss_mib": after / 2**20}
 
 
