@@ -27,6 +27,13 @@ struct User {
     const std::string& display_name() const {
         return global_name && !global_name->empty() ? *global_name : username;
     }
+    /// The username, with "#1234" for an account that still has a discriminator.
+    std::string tag() const {
+        const bool is_legacy = !discriminator.empty() && discriminator != "0";
+        return is_legacy ? username + "#" + discriminator : username;
+    }
+    /// The same account, whatever we knew of it when.
+    friend bool operator==(const User& a, const User& b) { return a.id == b.id; }
 };
 
 /// One guild (server) of a visitor (GET /users/@me/guilds).
@@ -36,6 +43,9 @@ struct Guild {
     std::optional<std::string> icon;
     bool owner = false;
     discord::Permissions permissions;
+
+    /// The same guild, whatever we knew of it when.
+    friend bool operator==(const Guild& a, const Guild& b) { return a.id == b.id; }
 };
 
 /// A visitor's membership in one guild (GET /users/@me/guilds/{id}/member).

@@ -16,14 +16,32 @@ bool is_hash(std::string_view text) {
            });
 }
 
-std::string_view extension(std::string_view hash) {
-    return hash.substr(0, 2) == "a_" ? ".gif" : ".png";
+std::string_view extension(ImageFormat format, bool animated) {
+    switch (format) {
+        case ImageFormat::png: return ".png";
+        case ImageFormat::jpeg: return ".jpg";
+        case ImageFormat::webp: return ".webp";
+        case ImageFormat::automatic:
+        case ImageFormat::gif: break;
+    }
+    return animated ? ".gif" : ".png";
 }
 
-std::string join(std::string_view cdn_url, std::string_view kind, Snowflake id,
-                 std::string_view hash) {
+// Empty without a proper hash.
+std::string image_url(std::string_view cdn_url, const std::string& folder,
+                      const std::optional<std::string>& hash, ImageOptions options) {
+    if (!hash || !is_hash(*hash)) return "";
+    const bool animated = is_animated(hash);
     std::string url(cdn_url);
-    url.append(kind).append(id.to_string()).append("/").append(hash).append(extension(hash));
+    url.append(folder).append("/").append(*hash).append(extension(options.format, animated));
+    char separator = '?';
+    if (options.format == ImageFormat::webp && animated) {
+        url.append("?animated=true");
+        separator = '&';
+    }
+    if (is_image_size(options.size)) {
+        url.append(1, separator).append("size=").append(std::to_string(options.size));
+    }
     return url;
 }
 
@@ -37,9 +55,17 @@ int legacy_discriminator(std::string_view text) {
 
 }  // namespace
 
-std::string avatar_url(const User& user, std::string_view cdn_url) {
-    if (!user.avatar || !is_hash(*user.avatar)) return default_avatar_url(user, cdn_url);
-    return join(cdn_url, "/avatars/", user.id, *user.avatar);
+bool is_image_size(int size) {
+    return size >= 16 && size <= 4096 && (size & (size - 1)) == 0;
+}
+
+bool is_animated(const std::optional<std::string>& hash) {
+    return hash && hash->starts_with("a_");
+}
+
+std::string avatar_url(const User& user, std::string_view cdn_url, ImageOptions options) {
+    auto url = image_url(cdn_url, "/avatars/" + user.id.to_string(), user.avatar, options);
+    return url.empty() ? default_avatar_url(user, cdn_url) : url;
 }
 
 // discord.com/developers/docs/reference#image-formatting: the index comes from
@@ -51,9 +77,21 @@ std::string default_avatar_url(const User& user, std::string_view cdn_url) {
     return std::string(cdn_url) + "/embed/avatars/" + std::to_string(index) + ".png";
 }
 
-std::string icon_url(const Guild& guild, std::string_view cdn_url) {
-    if (!guild.icon || !is_hash(*guild.icon)) return "";
-    return join(cdn_url, "/icons/", guild.id, *guild.icon);
+std::string icon_url(const Guild& guild, std::string_view cdn_url, ImageOptions options) {
+    return image_url(cdn_url, "/icons/" + guild.id.to_string(), guild.icon, options);
+}
+
+std::string banner_url(Snowflake id, const std::optional<std::string>& hash,
+                       std::string_view cdn_url, ImageOptions options) {
+    return image_url(cdn_url, "/banners/" + id.to_string(), hash, options);
+}
+
+std::string member_avatar_url(Snowflake guild, Snowflake user,
+                              const std::optional<std::string>& hash, std::string_view cdn_url,
+                              ImageOptions options) {
+    return image_url(cdn_url,
+                     "/guilds/" + guild.to_string() + "/users/" + user.to_string() + "/avatars",
+                     hash, options);
 }
 
 }  // namespace cordgate::discord

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -53,6 +54,32 @@ public:
         if (!parsed) return fail(name), Snowflake();
         return *parsed;
     }
+    // For what decides nothing: a wrong type counts as absent.
+
+    std::optional<std::string> any_text(const char* name) const {
+        const Json* value = find(name);
+        return value && value->is_string() ? std::optional(value->get<std::string>())
+                                           : std::nullopt;
+    }
+    std::optional<bool> any_boolean(const char* name) const {
+        const Json* value = find(name);
+        return value && value->is_boolean() ? std::optional(value->get<bool>()) : std::nullopt;
+    }
+    std::optional<std::int64_t> any_integer(const char* name) const {
+        const Json* value = find(name);
+        const bool fits = value && value->is_number_integer() &&
+                          !(value->is_number_unsigned() &&
+                            value->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX));
+        return fits ? std::optional(value->get<std::int64_t>()) : std::nullopt;
+    }
+    /// Flags: an integer, or digits in a string where Discord needs more bits.
+    std::optional<std::uint64_t> any_flags(const char* name) const {
+        const Json* value = find(name);
+        if (value && value->is_number_unsigned()) return value->get<std::uint64_t>();
+        const auto id = Snowflake::parse(any_text(name).value_or(""));
+        return id ? std::optional(id->value()) : std::nullopt;
+    }
+
     void fail(const char* name) {
         if (problem_.empty()) problem_ = name;
     }

@@ -51,7 +51,7 @@ RateLimits::Ticket RateLimits::enter(LimitKey key, SteadyTime now) {
 
 RateLimits::Turn RateLimits::ask(Ticket ticket, SteadyTime now) {
     Call& call = calls_.at(ticket);
-    follow_bucket(ticket, call);
+    follow_bucket(call);
     if (const auto wait = until(blocked_until_, now); wait > 0ms) return {wait, block_scope_};
     Bucket& bucket = buckets_.at(call.bucket);
     const Turn turn = turn_in(bucket, ticket, now);
@@ -117,17 +117,25 @@ std::string RateLimits::bucket_of(const LimitKey& key) const {
     return key.identity + '\n' + key.top_level + '\n' + bucket;
 }
 
-// A bucket got its name while the call waited under its route. It moves as soon
-// as nobody is on the way whose answer would tell about the new one.
-void RateLimits::follow_bucket(Ticket ticket, Call& call) {
-    const std::string now_called = bucket_of(call.key);
-    if (now_called == call.bucket) return;
-    Bucket& left = buckets_.at(call.bucket);
-    if (left.in_flight > 0) return;
-    left.waiting.erase(ticket);
-    if (left.waiting.empty()) buckets_.erase(call.bucket);
-    call.bucket = now_called;
-    buckets_[call.bucket].waiting.insert(ticket);
+// A bucket got its name while calls waited under its route. They move together, in
+// their order, as soon as nobody is on the way whose answer would tell about the new one.
+void RateLimits::follow_bucket(const Call& call) {
+    const std::string left_name = call.bucket;
+    const std::string name = bucket_of(call.key);
+    Bucket& left = buckets_.at(left_name);
+    if (name == left_name || left.in_flight > 0) return;
+    Bucket& entered = buckets_[name];
+    for (auto it = left.waiting.begin(); it != left.waiting.end();) {
+        Call& other = calls_.at(*it);
+        if (bucket_of(other.key) != name) {
+            ++it;
+            continue;
+        }
+        other.bucket = name;
+        entered.waiting.insert(*it);
+        it = left.waiting.erase(it);
+    }
+    if (left.waiting.empty()) buckets_.erase(left_name);
 }
 
 RateLimits::Turn RateLimits::turn_in(const Bucket& bucket, Ticket ticket, SteadyTime now) const {
@@ -173,7 +181,14 @@ void RateLimits::learn(Bucket& bucket, const LimitNews& news, bool is_exact, Ste
     }
     if (news.limit) bucket.limit = *news.limit;
     bucket.window = std::max(bucket.window, *news.reset_after);
-    const auto resets_at = now + *news.reset_after;
+    // Where windows slide, units come back one by one, as they were taken: whoever
+    // comes for the first gets only that one, so let some more come back.
+    const auto round_trip = std::chrono::ceil<Milliseconds>(now - bucket.last_sent_at);
+    const Milliseconds gathering =
+        bucket.limit > 1
+            ? std::clamp<Milliseconds>(round_trip * 3 / 2, bucket.window / 50, bucket.window / 10)
+            : 0ms;
+    const auto resets_at = now + *news.reset_after + gathering;
     if (is_exact || !bucket.known) {
         bucket.units = *news.remaining - bucket.in_flight;
         bucket.resets_at = resets_at;

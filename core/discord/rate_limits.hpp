@@ -98,7 +98,7 @@ private:
     using Buckets = std::map<std::string, Bucket>;
 
     std::string bucket_of(const LimitKey& key) const;
-    void follow_bucket(Ticket ticket, Call& call);
+    void follow_bucket(const Call& call);
     Turn turn_in(const Bucket& bucket, Ticket ticket, SteadyTime now) const;
     Milliseconds pace(const std::string& identity, SteadyTime now);
     static void learn(Bucket& bucket, const LimitNews& news, bool is_exact, SteadyTime now);

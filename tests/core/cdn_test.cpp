@@ -73,3 +73,43 @@ TEST_CASE("icon_url: empty without an icon") {
     guild.icon = "a_" + hash;
     CHECK(icon_url(guild, cdn) == "https://cdn.discordapp.com/icons/7/a_" + hash + ".gif");
 }
+
+TEST_CASE("images: U20 sizes are powers of two from 16 to 4096") {
+    for (int size = 16; size <= 4096; size *= 2) CHECK(is_image_size(size));
+    for (const int size : {-16, 0, 1, 8, 15, 17, 100, 4095, 4097, 8192}) {
+        CAPTURE(size);
+        CHECK_FALSE(is_image_size(size));
+    }
+}
+
+TEST_CASE("images: U19 G11 each format, still and moving, with and without a size") {
+    struct Row {
+        ImageFormat format;
+        int size;
+        const char* still;
+        const char* moving;
+    };
+    const Row rows[] = {
+        {ImageFormat::automatic, 0,  ".png",          ".gif"                       },
+        {ImageFormat::automatic, 64, ".png?size=64",  ".gif?size=64"               },
+        {ImageFormat::automatic, 63, ".png",          ".gif"                       },
+        {ImageFormat::png,       0,  ".png",          ".png"                       },
+        {ImageFormat::jpeg,      16, ".jpg?size=16",  ".jpg?size=16"               },
+        {ImageFormat::webp,      0,  ".webp",         ".webp?animated=true"        },
+        {ImageFormat::webp,      64, ".webp?size=64", ".webp?animated=true&size=64"},
+        {ImageFormat::gif,       0,  ".png",          ".gif"                       },
+    };
+    for (const auto& row : rows) {
+        const ImageOptions options{row.format, row.size};
+        CHECK(avatar_url(user(5, "0", hash), cdn, options) ==
+              std::string(cdn) + "/avatars/5/" + hash + row.still);
+        CHECK(avatar_url(user(5, "0", "a_" + hash), cdn, options) ==
+              std::string(cdn) + "/avatars/5/a_" + hash + row.moving);
+        CHECK(banner_url(Snowflake(5), hash, cdn, options) ==
+              std::string(cdn) + "/banners/5/" + hash + row.still);
+        CHECK(member_avatar_url(Snowflake(4), Snowflake(5), hash, cdn, options) ==
+              std::string(cdn) + "/guilds/4/users/5/avatars/" + hash + row.still);
+    }
+    CHECK(banner_url(Snowflake(5), std::nullopt, cdn).empty());
+    CHECK(member_avatar_url(Snowflake(4), Snowflake(5), "../x", cdn).empty());
+}
