@@ -32,7 +32,9 @@ def used(subject, work):
     before = cpu_seconds(subject.pid)
     result = work()
     after = cpu_seconds(subject.pid)
-    return result, after[0] - before[0], after[1] - before[1]
+    total, user, system = (b - a for a, b in zip(before, after))
+    share = user / (user + system) if user + system else 0
+    return result, total * share, total * (1 - share)
 
 
 def rates(user, system, count, seconds):

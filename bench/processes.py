@@ -40,7 +40,10 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """(user, system) of the family since it began."""
+    """What the family used since it began: (total, user ticks, system ticks).
+
+    The total counts nanoseconds, but not whose; the ticks say whose, roughly.
+    """
     user = system = total = 0
     for each in family(pid):
         for task in pathlib.Path(f"/proc/{each}/task").iterdir():
@@ -49,9 +52,7 @@ def cpu_seconds(pid):
                 total += int((task / "schedstat").read_text().split()[0])
                 user += int(fields[11])
                 system += int(fields[12])
-    # schedstat counts nanoseconds, but not whose; stat says whose, in ticks.
-    share = user / (user + system) if user + system else 0
-    return total / 1e9 * share, total / 1e9 * (1 - share)
+    return total / 1e9, user, system
 
 
 def resident_bytes(pid):
