@@ -43,6 +43,14 @@ Reply picture(std::string_view seed, std::uint32_t edge) {
     return reply;
 }
 
+// The form of every hash that Discord ever gave out.
+bool is_hash(std::string_view name) {
+    if (name.starts_with("a_")) name.remove_prefix(2);
+    return name.size() == 32 && std::all_of(name.begin(), name.end(), [](char c) {
+               return is_digit(c) || (c >= 'a' && c <= 'f');
+           });
+}
+
 Reply hashed_picture(const Call& call, const std::string& file,
                      const std::optional<std::string>& hash) {
     constexpr std::string_view extensions[] = {"png", "jpg", "jpeg", "webp", "gif"};
@@ -76,6 +84,19 @@ Reply Service::guild_icon(const Call& call, const Parameters& parameters, const 
     const auto id = Snowflake::parse(parameters[0]);
     const auto found = id ? world_.guild(*id) : std::nullopt;
     return found ? hashed_picture(call, parameters[1], found->icon) : not_found();
+}
+
+Reply Service::member_avatar(const Call& call, const Parameters& parameters, const Caller&) {
+    const auto guild = Snowflake::parse(parameters[0]);
+    const auto user = Snowflake::parse(parameters[1]);
+    const auto membership = guild && user ? world_.member(*user, *guild) : std::nullopt;
+    return membership ? hashed_picture(call, parameters[2], membership->avatar) : not_found();
+}
+
+// Banners, splashes, badges and their like: nobody here has any, so each hash is good.
+Reply Service::any_picture(const Call& call, const Parameters& parameters, const Caller&) {
+    const std::string name(split_file(parameters.back()).name);
+    return is_hash(name) ? hashed_picture(call, parameters.back(), name) : not_found();
 }
 
 }  // namespace cordgate::sim

@@ -1,9 +1,8 @@
-#include <algorithm>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "cmd/discord-sim/service.hpp"
+#include "cmd/discord-sim/control_json.hpp"
 #include "cmd/discord-sim/world_json.hpp"
+#include "core/hex.hpp"
 
 // The control API, for tests in any language and for people with curl:
 // docs/simulator.md describes it.
@@ -13,7 +12,6 @@ namespace {
 
 using nlohmann::json;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 Reply answer(const json& body, int status = 200) {
     return {status,
@@ -36,122 +34,11 @@ Reply refused(int status, std::string_view why) {
         status);
 }
 
-milliseconds read_milliseconds(const json& object, const char* key) {
-    return milliseconds(object.value(key, 0));
-}
-
-void read_seconds(const json& object, const char* key, seconds& value) {
-    if (object.contains(key)) value = seconds(object[key].get<long>());
-}
-
-template <class T>
-void read(const json& object, const char* key, T& value) {
-    if (object.contains(key)) object[key].get_to(value);
-}
-
-Fault read_fault(const json& object) {
-    Fault fault;
-    if (object.contains("kind")) {
-        const auto named = fault_by_name(object["kind"].get<std::string>());
-        if (!named) throw std::invalid_argument("unknown \"kind\"");
-        fault = *named;
-    }
-    fault.route = object.value("route", "*");
-    read(object, "times", fault.times);
-    read(object, "after", fault.after);
-    read(object, "takes_effect", fault.takes_effect);
-    read(object, "content_type", fault.content_type);
-    read(object, "remove", fault.remove);
-    read(object, "gzip", fault.gzip);
-    if (object.contains("status")) fault.status = object["status"].get<int>();
-    if (object.contains("body")) {
-        fault.body =
-            object["body"].is_string() ? object["body"].get<std::string>() : object["body"].dump();
-        if (!fault.status) fault.status = 200;
-    }
-    if (object.contains("merge")) fault.merge = object["merge"].dump();
-    const auto headers = object.value("headers", json::object());
-    for (const auto& [name, value] : headers.items()) {
-        fault.headers.emplace_back(name, value.get<std::string>());
-    }
-    auto& delivery = fault.delivery;
-    if (object.contains("delay_ms")) delivery.delay = read_milliseconds(object, "delay_ms");
-    if (object.contains("drip_ms")) delivery.drip = read_milliseconds(object, "drip_ms");
-    if (object.contains("drip_head_ms")) {
-        delivery.drip_head = read_milliseconds(object, "drip_head_ms");
-    }
-    if (object.contains("cut_after")) delivery.cut_after = object["cut_after"].get<std::size_t>();
-    if (object.contains("content_length")) {
-        delivery.content_length = object["content_length"].get<std::size_t>();
-    }
-    if (object.contains("raw")) delivery.raw = object["raw"].get<std::string>();
-    read(object, "chunked", delivery.chunked);
-    return fault;
-}
-
-void read_settings(const json& object, Settings& settings) {
-    auto& tokens = settings.tokens;
-    read(object, "rate_limits", settings.rate_limits);
-    read(object, "check_user_agent", settings.check_user_agent);
-    read(object, "require_version", settings.require_version);
-    read_seconds(object, "code_lifetime", tokens.code_lifetime);
-    read_seconds(object, "access_token_lifetime", tokens.access_token_lifetime);
-    read(object, "same_token_on_login", tokens.same_token_on_login);
-    read(object, "dead_token_after_refresh", tokens.dead_token_after_refresh);
-    read(object, "keep_token_on_refresh", tokens.keep_token_on_refresh);
-    read(object, "scope_growth", tokens.scope_growth);
-    read(object, "add_scopes", tokens.add_scopes);
-    read(object, "drop_scopes", tokens.drop_scopes);
-}
-
-Limit read_limit(const json& object) {
-    Limit limit;
-    limit.units = object.at("units").get<int>();
-    limit.window = seconds(object.at("window").get<long>());
-    limit.leaky = object.value("leaky", true);
-    if (limit.units < 1 || limit.window < seconds(1)) {
-        throw std::invalid_argument("\"units\" and \"window\" must be at least 1");
-    }
-    return limit;
-}
-
-json describe_grants(const Grants& grants, TimePoint now) {
-    auto list = json::array();
-    for (const auto& [token, grant] : grants.all()) {
-        const auto left = std::chrono::duration_cast<seconds>(grant.access_expires - now);
-        list.push_back({
-            {"user",          grant.user.to_string()},
-            {"scopes",        grant.scopes          },
-            {"access_token",  token                 },
-            {"refresh_token", grant.refresh_token   },
-            {"expires_in",    left.count()          },
-            {"dead",          grant.dead            }
-        });
-    }
-    return list;
-}
-
-const char* name_of(AutoConsent::Mode mode) {
-    switch (mode) {
-        case AutoConsent::Mode::approve: return "approve";
-        case AutoConsent::Mode::deny: return "deny";
-        case AutoConsent::Mode::page: break;
-    }
-    return "page";
-}
-
-AutoConsent read_consent(const json& object) {
-    const auto mode = object.value("mode", object.contains("user") ? "approve" : "page");
-    if (mode == "approve") return {AutoConsent::Mode::approve, read_id(object, "user")};
-    if (mode == "deny") return {AutoConsent::Mode::deny, {}};
-    if (mode == "page") return {};
-    throw std::invalid_argument("\"mode\" must be approve, deny or page");
-}
-
 json state_of(const Service& service, const World& world) {
     auto state = describe_world(world);
     state["client_id"] = service.application.client_id;
     state["redirect_uris"] = service.application.redirect_uris;
+    state["verify_key"] = hex_encode(service.application.event_key.public_key);
     state["auto"] = {
         {"mode", name_of(service.consent.mode)   },
         {"user", service.consent.user.to_string()}
@@ -161,6 +48,7 @@ json state_of(const Service& service, const World& world) {
     };
     state["grants"] = describe_grants(service.grants, service.now());
     state["faults_waiting"] = service.faults.waiting().size();
+    state["api_routes"] = Service::api_routes();
     state["fault_kinds"] = fault_names();
     state["counters"] = service.counters;
     return state;
@@ -192,7 +80,8 @@ constexpr Command commands[] = {
          return done();
      }},
     {"DELETE", "users",
-     [](Service&, World& world, const json& body) {
+     [](Service& service, World& world, const json& body) {
+         service.deauthorize(read_id(body, "id"));
          world.remove_user(read_id(body, "id"));
          return done();
      }},
@@ -226,8 +115,19 @@ constexpr Command commands[] = {
          }
          return done();
      }},
+    {"DELETE", "bans",
+     [](Service&, World& world, const json& body) {
+         world.unban(read_id(body, "user"), read_id(body, "guild"));
+         return done();
+     }},
     {"POST", "clock",
      [](Service& service, World&, const json& body) {
+         if (body.contains("set")) {
+             const std::chrono::duration<double> at(body["set"].get<double>());
+             service.skew += std::chrono::duration_cast<milliseconds>(
+                 at - service.now().time_since_epoch());
+             return answer({{"ahead_ms", service.skew.count()}});
+         }
          const auto by = body.at("advance").get<double>() * 1000;
          service.skew += milliseconds(static_cast<long>(by));
          return answer({{"ahead_ms", service.skew.count()}});
@@ -264,12 +164,68 @@ constexpr Command commands[] = {
      }},
     {"POST", "redirect_uris",
      [](Service& service, World&, const json& body) {
-         service.application.redirect_uris = body.at("redirect_uris").get<Scopes>();
+         body.at("redirect_uris").get_to(service.application.redirect_uris);
          return done();
      }},
     {"POST", "deauthorize",
      [](Service& service, World&, const json& body) {
-         service.grants.deauthorize(read_id(body, "user"));
+         service.deauthorize(read_id(body, "user"));
+         return done();
+     }},
+    {"POST", "application",
+     [](Service& service, World&, const json& body) {
+         read_application(body, service.application);
+         return done();
+     }},
+    {"POST", "keys",
+     [](Service& service, World&, const json& body) {
+         service.rotate_keys(body.value("forget", false));
+         return done();
+     }},
+    {"POST", "webhook",
+     [](Service& service, World&, const json& body) {
+         auto& events = service.events;
+         if (body.contains("types")) body["types"].get_to(events.types);
+         if (body.contains("first_pause_ms")) {
+             events.first_pause = milliseconds(body["first_pause_ms"].get<long>());
+         }
+         if (body.contains("url")) {
+             events.subscribe(body["url"].is_null() ? "" : body["url"].get<std::string>());
+         }
+         if (body.value("probe", false)) {
+             events.probe(service.application.client_id, service.application.event_key,
+                          service.now());
+         }
+         return done();
+     }},
+    {"GET", "events",
+     [](Service& service, World&, const json&) { return answer(describe_events(service.events)); }},
+    {"POST", "events",
+     [](Service& service, World&, const json& body) {
+         const auto type = body.at("type").get<std::string>();
+         auto data = body.contains("user") ? service.event_data(read_id(body, "user")) : json::object();
+         data.update(body.value("data", json::object()));
+         const auto text = body.contains("body") ? body["body"].get<std::string>()
+                                                 : service.event_body(type, data);
+         const auto at = service.now() - std::chrono::seconds(body.value("age", 0L));
+         for (int time = body.value("times", 1); time > 0; --time) {
+             service.events.add(type, text, read_signing(body), service.application.event_key, at);
+         }
+         return done();
+     }},
+    {"DELETE", "events",
+     [](Service& service, World&, const json&) {
+         service.events.drop();
+         return done();
+     }},
+    {"POST", "hold",
+     [](Service& service, World&, const json&) {
+         service.events.held = true;
+         return done();
+     }},
+    {"POST", "release",
+     [](Service& service, World&, const json& body) {
+         service.events.release(body.value("reversed", false));
          return done();
      }},
     {"POST", "expire",

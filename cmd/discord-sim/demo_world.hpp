@@ -9,6 +9,8 @@ namespace demo {
 
 inline constexpr const char* client_id = "1100000000000000001";
 inline constexpr const char* client_secret = "demo-secret-of-the-simulator";
+/// Signs webhook events (Ed25519, 32 bytes).
+inline constexpr const char* event_secret = "simulated Discord, signing event";
 
 inline constexpr Snowflake fern{301000000000000001};   ///< plain member of two guilds
 inline constexpr Snowflake robin{301000000000000002};  ///< owns the lighthouse, staff of the garden

@@ -26,8 +26,12 @@ struct Fault {
     std::string body{};
     std::vector<std::pair<std::string, std::string>> headers{};
     std::string merge{};  ///< JSON object laid over a true JSON answer (or each item of a list)
-    std::vector<std::string> remove{};  ///< keys taken out of a true JSON answer
+    std::vector<std::string> remove{};   ///< keys taken out of a true JSON answer
+    std::vector<std::string> without{};  ///< items with these ids, out of a true list
+    bool limit_headers = false;          ///< all headers of a used-up bucket
     bool gzip = false;
+    /// What happens just before the call is served, for good.
+    enum class Event { nothing, deauthorize, kick_user, kick_bot } event = Event::nothing;
     Delivery delivery{};
 };
 

@@ -41,29 +41,27 @@ std::optional<OAuthError> check_pkce(const Code& code, const std::optional<std::
     return OAuthError{"invalid_grant", "Invalid \"code_verifier\""};
 }
 
+Grant with_extras(Grant grant, const Extras& extras) {
+    grant.extras = extras;
+    return grant;
+}
+
 }  // namespace
 
-Scopes split_scopes(std::string_view text) {
-    Scopes scopes;
-    while (!text.empty()) {
-        const auto end = std::min(text.find(' '), text.size());
-        const std::string word(text.substr(0, end));
-        if (!word.empty() && !has_scope(scopes, word)) scopes.push_back(word);
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return scopes;
-}
-
-bool has_scope(const Scopes& scopes, std::string_view scope) {
-    return std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
-}
-
 std::string Grants::issue_code(Code code) {
-    auto& granted = ever_granted_[code.user];
-    granted.insert(code.scopes.begin(), code.scopes.end());
+    remember(code.user, code.scopes);
     auto name = random_letters(30);
     codes_[name] = std::move(code);
     return name;
+}
+
+void Grants::remember(Snowflake user, const Scopes& scopes) {
+    ever_granted_[user].insert(scopes.begin(), scopes.end());
+}
+
+const Code* Grants::find_code(std::string_view code) const {
+    const auto found = codes_.find(code);
+    return found == codes_.end() ? nullptr : &found->second;
 }
 
 std::variant<Grant, OAuthError> Grants::exchange(std::string_view name,
@@ -85,10 +83,10 @@ std::variant<Grant, OAuthError> Grants::exchange(std::string_view name,
     if (settings.same_token_on_login) {
         for (const auto& [token, grant] : by_access_) {
             const bool lives = grant.access_expires > now && !grant.refresh_token.empty();
-            if (grant.user == code.user && lives) return grant;
+            if (grant.user == code.user && lives) return with_extras(grant, code.extras);
         }
     }
-    return issue(code.user, code.scopes, now, settings);
+    return with_extras(issue(code.user, code.scopes, now, settings), code.extras);
 }
 
 std::variant<Grant, OAuthError> Grants::refresh(std::string_view refresh_token, TimePoint now,
@@ -116,7 +114,8 @@ std::variant<Grant, OAuthError> Grants::refresh(std::string_view refresh_token, 
     return grant;
 }
 
-Grant Grants::issue(Snowflake user, Scopes scopes, TimePoint now, const TokenSettings& settings) {
+Grant Grants::issue(Snowflake user, Scopes scopes, TimePoint now, const TokenSettings& settings,
+                    bool refreshable) {
     for (const auto& scope : settings.add_scopes) {
         if (!has_scope(scopes, scope)) scopes.push_back(scope);
     }
@@ -124,21 +123,19 @@ Grant Grants::issue(Snowflake user, Scopes scopes, TimePoint now, const TokenSet
     Grant grant{.user = user,
                 .scopes = std::move(scopes),
                 .access_token = base64url_encode(user.to_string()) + "." + random_letters(30),
-                .refresh_token = random_letters(30),
+                .refresh_token = refreshable ? random_letters(30) : "",
                 .access_expires = now + settings.access_token_lifetime};
     by_access_[grant.access_token] = grant;
-    access_by_refresh_[grant.refresh_token] = grant.access_token;
+    if (refreshable) access_by_refresh_[grant.refresh_token] = grant.access_token;
     return grant;
 }
 
-std::optional<Snowflake> Grants::revoke(std::string_view token) {
+std::optional<Snowflake> Grants::user_of(std::string_view token) const {
     const auto refresh = access_by_refresh_.find(token);
     const auto grant = by_access_.find(
         refresh == access_by_refresh_.end() ? token : std::string_view(refresh->second));
     if (grant == by_access_.end()) return std::nullopt;
-    const auto user = grant->second.user;
-    deauthorize(user);
-    return user;
+    return grant->second.user;
 }
 
 void Grants::deauthorize(Snowflake user) {

@@ -9,16 +9,18 @@
 #include <variant>
 #include <vector>
 
+#include "cmd/discord-sim/scopes.hpp"
 #include "core/clock.hpp"
 #include "core/snowflake.hpp"
 
 namespace cordgate::sim {
 
-using Scopes = std::vector<std::string>;
-
-/// Splits at spaces; empty words and repetitions are dropped.
-Scopes split_scopes(std::string_view text);
-bool has_scope(const Scopes& scopes, std::string_view scope);
+/// What a login brings besides tokens, told once in the answer to its code.
+struct Extras {
+    std::optional<Snowflake> guild{};  ///< chosen for `bot` or `webhook.incoming`
+    std::optional<Snowflake> channel{};
+    std::string nonce{};  ///< of OpenID Connect
+};
 
 /// What the user agreed to, waiting to be exchanged once.
 struct Code {
@@ -27,9 +29,10 @@ struct Code {
     std::string redirect_uri{};
     std::string challenge{};  ///< PKCE S256; empty when the client sent none
     TimePoint expires{};
+    Extras extras{};
 };
 
-/// One access token with its refresh token.
+/// One access token with its refresh token, which may be empty.
 struct Grant {
     Snowflake user{};
     Scopes scopes{};
@@ -37,6 +40,7 @@ struct Grant {
     std::string refresh_token{};
     TimePoint access_expires{};
     bool dead = false;  ///< issued, but answers 401 for good
+    Extras extras{};
 };
 
 /// How tokens are made, and the faults of Discord that people reported.
@@ -68,12 +72,18 @@ public:
                                              const std::optional<std::string>& verifier,
                                              bool has_secret, TimePoint now,
                                              const TokenSettings& settings);
+    /// What a code waits for; nullptr when it is unknown or spent.
+    const Code* find_code(std::string_view code) const;
+    /// Tokens without a code: the device flow and, never refreshable, client credentials.
+    Grant issue(Snowflake user, Scopes scopes, TimePoint now, const TokenSettings& settings,
+                bool refreshable = true);
     /// Rotates: the refresh token is dead afterwards, and the access token too
     /// unless settings keep it.
     std::variant<Grant, OAuthError> refresh(std::string_view refresh_token, TimePoint now,
                                             const TokenSettings& settings);
-    /// Ends everything of the user who has this token; nullopt: unknown token.
-    std::optional<Snowflake> revoke(std::string_view token);
+    /// Whose access or refresh token it is; nullopt: nobody's.
+    std::optional<Snowflake> user_of(std::string_view token) const;
+    /// Ends everything of the user.
     void deauthorize(Snowflake user);
     /// Every access token of the user expires now; refresh tokens stay.
     void expire(Snowflake user, TimePoint now);
@@ -83,11 +93,11 @@ public:
     const Grant* find(std::string_view access_token, TimePoint now) const;
     /// Whether the user granted all of these, at any login since deauthorizing.
     bool granted(Snowflake user, const Scopes& scopes) const;
+    /// The user agreed to these, now.
+    void remember(Snowflake user, const Scopes& scopes);
     const std::map<std::string, Grant, std::less<>>& all() const { return by_access_; }
 
 private:
-    Grant issue(Snowflake user, Scopes scopes, TimePoint now, const TokenSettings& settings);
-
     std::map<std::string, Code, std::less<>> codes_;
     std::map<std::string, Grant, std::less<>> by_access_;
     std::map<std::string, std::string, std::less<>> access_by_refresh_;

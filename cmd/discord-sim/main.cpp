@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cmd/discord-sim/simulator.hpp"
+#include "core/hex.hpp"
 
 namespace {
 
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
     std::string listen = "127.0.0.1:4190";
     std::string world;
     std::string approve;
+    std::string event_key;
     bool unlimited = false;
 
     CLI::App app{"Plays Discord's sign-in, API and CDN for tests and for trying things out."};
@@ -52,6 +54,8 @@ int main(int argc, char** argv) {
     app.add_option("--name", options.application_name, "Its name on the consent page")
         ->capture_default_str();
     app.add_option("--bot-token", options.bot_token, "Token of its bot; without one it has none");
+    app.add_option("--event-key", event_key,
+                   "Ed25519 key that signs webhook events, 64 hex digits");
     app.add_flag("--public-client", options.is_public, "The client may leave out its secret");
     app.add_option("--world,--user-file", world, "Users and guilds, JSON; else the demo's");
     app.add_option("--auto-approve", approve, "Approve every sign-in as the user with this id");
@@ -72,6 +76,12 @@ int main(int argc, char** argv) {
     try {
         options.world = world_from(world);
         options.rate_limits = !unlimited;
+        options.log = [](const std::string& text) {
+            std::cerr << "discord-sim: " + text + "\n" << std::flush;
+        };
+        if (!event_key.empty()) {
+            options.event_secret = Secret(hex_decode(event_key).value_or(""));
+        }
         sim::Simulator simulator(options);
         if (!approve.empty()) {
             const auto user = Snowflake::parse(approve);

@@ -34,6 +34,7 @@ struct Reply {
 struct Delivery {
     std::chrono::milliseconds delay{0};           ///< before the first byte
     std::optional<std::size_t> cut_after{};       ///< bytes of head and body, then the end
+    std::optional<std::size_t> cut_body_after{};  ///< bytes of the body, then the end
     std::optional<std::size_t> content_length{};  ///< what the head says instead of the truth
     std::optional<std::string> raw{};             ///< these bytes instead of an answer
     std::chrono::milliseconds drip{0};            ///< between single bytes of the body
@@ -42,7 +43,8 @@ struct Delivery {
 
     /// Whether it must go around the HTTP library.
     bool is_special() const {
-        return cut_after || content_length || raw || drip.count() || drip_head.count() || chunked;
+        return cut_after || cut_body_after || content_length || raw || drip.count() ||
+               drip_head.count() || chunked;
     }
 };
 

@@ -26,7 +26,7 @@ fieldset { border: 1px solid var(--line); border-radius: .25rem; margin: 1rem 0;
 label { display: flex; align-items: center; gap: .75rem; min-height: 2.75rem; padding: .25rem;
   cursor: pointer; }
 label:has(:checked) { outline: 1px solid var(--line); border-radius: .25rem; }
-input[type=radio] { width: 1.25rem; height: 1.25rem; flex: none; accent-color: var(--accent); }
+input[type=radio], input[type=checkbox] { width: 1.25rem; height: 1.25rem; flex: none; accent-color: var(--accent); }
 img { width: 2.25rem; height: 2.25rem; border-radius: 50%; flex: none; }
 select { width: 100%; min-height: 2.75rem; font: inherit; }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; }
@@ -74,15 +74,6 @@ std::string names_of(const Account& user) {
            escape_html(handle) + "</bdi></small></span>";
 }
 
-std::string avatar_path(const Account& user) {
-    const auto id = user.id.to_string();
-    if (user.avatar) return "/avatars/" + id + "/" + *user.avatar + ".png";
-    const auto legacy = user.discriminator != "0" && !user.discriminator.empty();
-    const auto index = legacy ? std::strtoul(user.discriminator.c_str(), nullptr, 10) % 5
-                              : (user.id.value() >> 22) % 6;
-    return "/embed/avatars/" + std::to_string(index) + ".png";
-}
-
 // Radio buttons are quicker for a few, a list is shorter for many.
 std::string user_choice(const ConsentText& text) {
     constexpr std::size_t many = 12;
@@ -109,7 +100,48 @@ std::string user_choice(const ConsentText& text) {
     return html;
 }
 
+// What is asked for; with a box before each where people may take some away.
+std::string scope_list(const ConsentText& text) {
+    std::string html = "<p id=\"what\">It will be able to:</p>\n";
+    html += text.may_edit_scopes ? "<input type=\"hidden\" name=\"edited\" value=\"yes\">\n" : "";
+    html += "<ul aria-labelledby=\"what\">\n";
+    for (const auto& scope : text.scopes) {
+        const auto name = escape_html(scope);
+        const auto words =
+            escape_html(words_of(scope)) + " <code class=\"soft\">" + name + "</code>";
+        const auto box = "<label><input type=\"checkbox\" name=\"scope:" + name +
+                         "\" value=\"yes\" "
+                         "checked><span>" +
+                         words + "</span></label>";
+        html += "<li>" + (text.may_edit_scopes ? box : words) + "</li>\n";
+    }
+    return html + "</ul>\n";
+}
+
+// Where the bot or the webhook shall go.
+std::string guild_choice(const ConsentText& text) {
+    if (text.guilds.empty()) return "";
+    std::string html =
+        "<fieldset><legend>Add to server</legend>\n<select name=\"guild\" "
+        "aria-label=\"Server\">";
+    for (const auto& guild : text.guilds) {
+        const bool chosen = text.chosen_guild == guild.id;
+        html += "<option value=\"" + guild.id.to_string() + "\"" + (chosen ? " selected" : "") +
+                ">" + escape_html(guild.name) + "</option>";
+    }
+    return html + "</select></fieldset>\n";
+}
+
 }  // namespace
+
+std::string avatar_path(const Account& user) {
+    const auto id = user.id.to_string();
+    if (user.avatar) return "/avatars/" + id + "/" + *user.avatar + ".png";
+    const auto legacy = user.discriminator != "0" && !user.discriminator.empty();
+    const auto index = legacy ? std::strtoul(user.discriminator.c_str(), nullptr, 10) % 5
+                              : (user.id.value() >> 22) % 6;
+    return "/embed/avatars/" + std::to_string(index) + ".png";
+}
 
 std::string escape_html(std::string_view text) {
     std::string out;
@@ -151,26 +183,35 @@ Reply html_page(int status, std::string_view title, std::string_view body) {
 }
 
 Reply consent_page(const ConsentText& text) {
-    std::string scopes;
-    for (const auto& scope : text.scopes) {
-        scopes += "<li>" + escape_html(words_of(scope)) + " <code class=\"soft\">" +
-                  escape_html(scope) + "</code></li>\n";
-    }
     const auto name = escape_html(text.application);
-    auto body = "<h1><bdi>" + name + "</bdi> wants to access your account</h1>\n<p id=\"what\">" +
-                "It will be able to:</p>\n<ul aria-labelledby=\"what\">\n" + scopes + "</ul>\n";
+    const auto title = "Authorize " + text.application + " \u2013 Discord simulator";
+    auto body = "<h1><bdi>" + name + "</bdi> wants to access your account</h1>\n";
     if (text.users.empty()) {
         body += "<p>Nobody lives in this world yet: add a user through the control API.</p>";
-        return html_page(200, "Authorize " + text.application + " \u2013 Discord simulator", body);
+        return html_page(200, title, body);
     }
-    body += "<form method=\"post\" action=\"/oauth2/authorize?" + escape_html(text.query) +
-            "\">\n<fieldset><legend>Continue as</legend>\n" + user_choice(text) +
+    body += "<form method=\"post\" action=\"" + escape_html(text.action) + "\">\n" +
+            scope_list(text) + guild_choice(text) + "<fieldset><legend>Continue as</legend>\n" +
+            user_choice(text) +
             "</fieldset>\n<p class=\"buttons\">"
             "<button class=\"main\" name=\"decision\" value=\"authorize\">Authorize</button>"
             "<button name=\"decision\" value=\"cancel\">Cancel</button></p>\n</form>\n"
             "<p class=\"soft\">Either way you return to <bdi>" +
             escape_html(text.back_to) + "</bdi>.</p>";
-    return html_page(200, "Authorize " + text.application + " \u2013 Discord simulator", body);
+    return html_page(200, title, body);
+}
+
+Reply activation_page(std::string_view wrong_code) {
+    std::string body = "<h1>Connect a device</h1>\n";
+    if (!wrong_code.empty()) {
+        body += "<p>No device waits for the code <bdi>" + escape_html(wrong_code) + "</bdi>.</p>\n";
+    }
+    body +=
+        "<form method=\"get\" action=\"/activate\">\n<label>Code <input name=\"user_code\" "
+        "required autocomplete=\"off\"></label>\n<p class=\"buttons\"><button class=\"main\">"
+        "Continue</button></p>\n</form>";
+    return html_page(wrong_code.empty() ? 200 : 404, "Connect a device \u2013 Discord simulator",
+                     body);
 }
 
 Reply error_page(int status, std::string_view what, std::string_view why) {

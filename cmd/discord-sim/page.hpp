@@ -22,13 +22,21 @@ struct ConsentText {
     std::string application{};
     Scopes scopes{};
     std::string back_to{};  ///< origin of the redirect_uri
-    std::string query{};    ///< of the authorize request; the form posts it again
+    std::string action{};   ///< where the form goes
+    bool may_edit_scopes = false;
+    std::vector<Guild> guilds{};  ///< where something may be added; none: no question
+    std::optional<Snowflake> chosen_guild{};
     std::vector<Account> users{};
     Snowflake chosen{};  ///< who is preselected
 };
 
 /// A form that works without JavaScript: who, and Authorize or Cancel.
 Reply consent_page(const ConsentText& text);
+
+/// Asks for the code that a device shows.
+Reply activation_page(std::string_view wrong_code);
+/// "/avatars/..." or "/embed/avatars/..."; always there.
+std::string avatar_path(const Account& user);
 
 /// What Discord shows itself instead of redirecting.
 Reply error_page(int status, std::string_view what, std::string_view why);

@@ -14,7 +14,8 @@ namespace cordgate::sim {
 struct Limit {
     int units = 0;
     std::chrono::seconds window{1};
-    bool leaky = true;  ///< drains evenly; otherwise all units come back at the window's end
+    bool leaky = true;     ///< drains evenly; otherwise all units come back at the window's end
+    std::string bucket{};  ///< shared by the routes that name it; empty: the route's own
 };
 
 /// What one call found in its bucket.

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cmd/discord-sim/objects.hpp"
 #include "cmd/discord-sim/page.hpp"
 #include "core/crypto.hpp"
+#include "core/hex.hpp"
 
 namespace cordgate::sim {
 
@@ -17,6 +19,7 @@ struct Route {
     enum class Kind {
         page,    ///< for browsers: no API version, no User-Agent rule, no limit
         token,   ///< authenticated by the client's secret; the version may be left out
+        open,    ///< anybody's; the rules of the API otherwise
         bearer,  ///< needs a living token of a user with `scope`
         bot,     ///< needs the application's bot token
         either,  ///< a bearer with `scope`, or the bot
@@ -43,19 +46,38 @@ std::vector<Route> Route::table() {
         {"GET", "/oauth2/authorize", page, "", &S::show_consent},
         {"POST", "/oauth2/authorize", page, "", &S::take_consent},
         {"GET", "/api/oauth2/authorize", page, "", &S::to_authorize_page},
+        {"GET", "/activate", page, "", &S::show_activation},
+        {"POST", "/activate", page, "", &S::take_activation},
+        {"GET", "/.well-known/openid-configuration", page, "", &S::discovery},
+        {"POST", "/api/oauth2/device/authorize", token, "", &S::begin_device},
         {"POST", "/api/oauth2/token", token, "", &S::token},
         {"POST", "/api/oauth2/token/revoke", token, "", &S::revoke},
         {"GET", "/api/oauth2/@me", bearer, "", &S::authorization},
         {"GET", "/api/oauth2/applications/@me", bot, "", &S::own_application},
+        {"GET", "/api/oauth2/keys", open, "", &S::keys},
+        {"GET", "/api/oauth2/userinfo", bearer, "openid", &S::userinfo},
         {"GET", "/api/applications/@me", bot, "", &S::own_application},
+        {"PATCH", "/api/applications/@me", bot, "", &S::edit_application},
+        {"GET", "/api/applications/{application}/role-connections/metadata", bot, "",
+         &S::role_metadata},
+        {"PUT", "/api/applications/{application}/role-connections/metadata", bot, "",
+         &S::role_metadata},
         {"GET", "/api/users/@me", either, "identify", &S::current_user},
         {"GET", "/api/users/@me/guilds", bearer, "guilds", &S::current_guilds},
         {"GET", "/api/users/@me/guilds/{guild}/member", bearer, "guilds.members.read",
          &S::current_member},
         {"GET", "/api/users/@me/connections", bearer, "connections", &S::connections},
+        {"GET", "/api/users/@me/applications/{application}/role-connection", bearer,
+         "role_connections.write", &S::role_connection},
+        {"PUT", "/api/users/@me/applications/{application}/role-connection", bearer,
+         "role_connections.write", &S::role_connection},
+        {"DELETE", "/api/users/@me/applications/{application}/role-connection", bearer,
+         "role_connections.write", &S::role_connection},
         {"GET", "/api/users/{user}", bot, "", &S::any_user},
         {"GET", "/api/guilds/{guild}", bot, "", &S::guild},
         {"GET", "/api/guilds/{guild}/roles", bot, "", &S::guild_roles},
+        {"GET", "/api/guilds/{guild}/members", bot, "", &S::guild_members},
+        {"GET", "/api/guilds/{guild}/members/search", bot, "", &S::search_members},
         {"GET", "/api/guilds/{guild}/members/{user}", bot, "", &S::guild_member},
         {"PUT", "/api/guilds/{guild}/members/{user}", bot, "", &S::add_member},
         {"PUT", "/api/guilds/{guild}/members/{user}/roles/{role}", bot, "", &S::member_role},
@@ -63,6 +85,16 @@ std::vector<Route> Route::table() {
         {"GET", "/embed/avatars/{index}", page, "", &S::default_avatar},
         {"GET", "/avatars/{user}/{hash}", page, "", &S::user_avatar},
         {"GET", "/icons/{guild}/{hash}", page, "", &S::guild_icon},
+        {"GET", "/guilds/{guild}/users/{user}/avatars/{hash}", page, "", &S::member_avatar},
+        {"GET", "/guilds/{guild}/users/{user}/banners/{hash}", page, "", &S::any_picture},
+        {"GET", "/banners/{id}/{hash}", page, "", &S::any_picture},
+        {"GET", "/splashes/{guild}/{hash}", page, "", &S::any_picture},
+        {"GET", "/discovery-splashes/{guild}/{hash}", page, "", &S::any_picture},
+        {"GET", "/guild-tag-badges/{guild}/{hash}", page, "", &S::any_picture},
+        {"GET", "/clan-badges/{guild}/{hash}", page, "", &S::any_picture},
+        {"GET", "/role-icons/{role}/{hash}", page, "", &S::any_picture},
+        {"GET", "/app-icons/{application}/{hash}", page, "", &S::any_picture},
+        {"GET", "/avatar-decoration-presets/{hash}", page, "", &S::any_picture},
     };
     // clang-format on
 }
@@ -129,16 +161,6 @@ std::string decimal(double seconds) {
     return {text, static_cast<std::size_t>(size)};
 }
 
-std::string hex(std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (const char c : bytes) {
-        out += digits[static_cast<unsigned char>(c) >> 4];
-        out += digits[static_cast<unsigned char>(c) & 15];
-    }
-    return out;
-}
-
 void add_limit_headers(Reply& reply, const Allowance& allowance, std::string_view bucket,
                        TimePoint now) {
     const auto epoch = std::chrono::duration<double>(now.time_since_epoch()).count();
@@ -147,7 +169,7 @@ void add_limit_headers(Reply& reply, const Allowance& allowance, std::string_vie
     headers.emplace_back("X-RateLimit-Remaining", std::to_string(allowance.remaining));
     headers.emplace_back("X-RateLimit-Reset", decimal(epoch + allowance.reset_after));
     headers.emplace_back("X-RateLimit-Reset-After", decimal(allowance.reset_after));
-    headers.emplace_back("X-RateLimit-Bucket", hex(sha256(bucket)).substr(0, 32));
+    headers.emplace_back("X-RateLimit-Bucket", hex_encode(sha256(bucket)).substr(0, 32));
 }
 
 Reply too_many(double retry_after, bool global) {
@@ -165,6 +187,44 @@ Reply too_many(double retry_after, bool global) {
     return reply;
 }
 
+// Before v8 the time to wait was a whole number of milliseconds.
+void speak_old_version(Reply& reply) {
+    if (reply.status != 429) return;
+    auto body = json::parse(reply.body, nullptr, false);
+    if (!body.is_object() || !body.contains("retry_after")) return;
+    body["retry_after"] = static_cast<long>(std::ceil(body["retry_after"].get<double>() * 1000));
+    reply.body = body.dump();
+}
+
+// The values of "{guild}" and its like have to be ids.
+std::optional<Reply> refuse_ids(std::string_view pattern,
+                                const std::vector<std::string>& parameters) {
+    auto value = parameters.begin();
+    while (!pattern.empty()) {
+        const auto segment = take_segment(pattern);
+        if (!segment.starts_with('{')) continue;
+        if (!Snowflake::parse(*value)) {
+            const auto field = std::string(segment.substr(1, segment.size() - 2)) + "_id";
+            return invalid_form(field.c_str(), "NUMBER_TYPE_COERCE",
+                                "Value \"" + *value + "\" is not snowflake.");
+        }
+        ++value;
+    }
+    return std::nullopt;
+}
+
+// The guild that a path names; nullopt when it names none.
+std::optional<Snowflake> guild_in(std::string_view pattern,
+                                  const std::vector<std::string>& parameters) {
+    auto value = parameters.begin();
+    while (!pattern.empty()) {
+        const auto segment = take_segment(pattern);
+        if (segment == "{guild}") return Snowflake::parse(*value);
+        if (segment.starts_with('{')) ++value;
+    }
+    return std::nullopt;
+}
+
 bool counts_as_invalid(const Reply& reply) {
     if (reply.status == 401 || reply.status == 403) return true;
     if (reply.status != 429) return false;
@@ -176,20 +236,23 @@ bool counts_as_invalid(const Reply& reply) {
 
 }  // namespace
 
-// "*bot" counts all calls of the bot, and those without a token per address.
+// "*bot" counts all calls of the bot, and those without a token per address;
+// "*user", which is not there until somebody sets it, all calls of a user.
 std::map<std::string, Limit> default_limits() {
     using namespace std::chrono_literals;
     return {
-        {"*bot",                               {50, 1s, true}  },
-        {"/oauth2/token",                      {50, 10s, true} },
-        {"/oauth2/token/revoke",               {50, 10s, true} },
-        {"/oauth2/@me",                        {10, 10s, true} },
-        {"/users/@me",                         {10, 10s, true} },
-        {"/users/@me/guilds",                  {1, 1s, true}   },
-        {"/users/@me/guilds/{guild}/member",   {5, 300s, true} },
-        {"/users/@me/connections",             {5, 5s, true}   },
-        {"GET /guilds/{guild}/members/{user}", {5, 1s, true}   },
-        {"PUT /guilds/{guild}/members/{user}", {10, 10s, false}},
+        {"*bot",                                               {50, 1s, true}                     },
+        {"/oauth2/token",                                      {50, 10s, true}                    },
+        {"/oauth2/token/revoke",                               {50, 10s, true}                    },
+        {"/oauth2/@me",                                        {10, 10s, true}                    },
+        {"/users/@me",                                         {10, 10s, true}                    },
+        {"/users/@me/guilds",                                  {1, 1s, true}                      },
+        {"/users/@me/guilds/{guild}/member",                   {5, 300s, true}                    },
+        {"/users/@me/connections",                             {5, 5s, true}                      },
+        {"GET /guilds/{guild}/members/{user}",                 {5, 1s, true}                      },
+        {"PUT /guilds/{guild}/members/{user}",                 {10, 10s, false}                   },
+        {"PUT /guilds/{guild}/members/{user}/roles/{role}",    {10, 10s, true, "roles of members"}},
+        {"DELETE /guilds/{guild}/members/{user}/roles/{role}", {10, 10s, true, "roles of members"}},
     };
 }
 
@@ -215,6 +278,16 @@ const std::vector<Route>& Service::routes() {
     return table;
 }
 
+std::vector<std::string> Service::api_routes() {
+    std::vector<std::string> names;
+    for (const auto& route : routes()) {
+        const std::string_view path = route.path;
+        if (!path.starts_with("/api/")) continue;
+        names.push_back(std::string(route.method) + " " + std::string(name_of(path)));
+    }
+    return names;
+}
+
 int Service::count(std::string_view route) const {
     int sum = 0;
     for (const auto& [name, calls] : counters) {
@@ -234,13 +307,21 @@ void Service::reset() {
     invalid.clear();
     invalid.limit = InvalidRequests{}.limit;
     counters.clear();
+    devices.clear();
+    events = {};
+    role_connections.clear();
+    role_records = "[]";
 }
 
 // The life of a call: control, then the route, its faults, its rules, its handler.
 Answer Service::handle(const Call& call) {
     const auto guard = lock();
-    if (call.path.starts_with(control_prefix)) return {control(call), {}};
+    auto answer = call.path.starts_with(control_prefix) ? Answer{control(call), {}} : serve(call);
+    if (events.waits()) events_changed.notify_all();
+    return answer;
+}
 
+Answer Service::serve(const Call& call) {
     auto path = call.path;
     const auto version = take_version(path);
     const bool is_api = path.starts_with("/api/");
@@ -276,7 +357,10 @@ Answer Service::handle(const Call& call) {
     ++counters[call.method + " " + std::string(name)];
     const auto fault = faults.take(call.method, name, name_of(path));
     Answer answer;
-    if (fault) answer.delivery = fault->delivery;
+    if (fault) {
+        answer.delivery = fault->delivery;
+        happen(fault->event, identify(call), guild_in(route->path, parameters));
+    }
 
     const bool skipped = fault && (fault->status || fault->delivery.raw) && !fault->takes_effect;
     const bool may_omit_version = route->kind == Route::Kind::token ||
@@ -288,8 +372,25 @@ Answer Service::handle(const Call& call) {
                            : dispatch(call, *route, parameters);
     }
     if (fault) apply(*fault, answer.reply);
+    if (fault && fault->limit_headers) {
+        add_limit_headers(answer.reply, {false, 10, 0, 1.5, 1.5}, name, now());
+    }
+    if (is_api && version.value_or(6) < 8) speak_old_version(answer.reply);
     count_invalid(answer.reply);
     return answer;
+}
+
+// What happens in the world just before a call is served.
+void Service::happen(Fault::Event event, const Caller& caller, std::optional<Snowflake> guild) {
+    const auto user = caller.grant ? caller.grant->user : Snowflake{};
+    for (const auto& each : world_.guilds()) {
+        if (guild && each.id != *guild) continue;
+        if (event == Fault::Event::kick_user) world_.kick(user, each.id);
+        if (event == Fault::Event::kick_bot) {
+            world_.change_guild(each.id, [](Guild& changed) { changed.has_bot = false; });
+        }
+    }
+    if (event == Fault::Event::deauthorize && caller.grant) deauthorize(user);
 }
 
 Reply Service::dispatch(const Call& call, const Route& route, const Parameters& parameters) {
@@ -327,8 +428,8 @@ std::optional<Reply> Service::refuse(const Call& call, const Route& route, const
                           : caller.bot ? std::string("bot")
                                        : "address " + call.client;
     if (settings.rate_limits) {
-        const auto global = settings.limits.find("*bot");
-        if (!caller.grant && !is_token && global != settings.limits.end()) {
+        const auto global = settings.limits.find(caller.grant ? "*user" : "*bot");
+        if (!is_token && global != settings.limits.end()) {
             const auto taken = buckets.take("global " + identity, global->second, now());
             if (!taken.allowed) return too_many(taken.retry_after, true);
         }
@@ -337,20 +438,23 @@ std::optional<Reply> Service::refuse(const Call& call, const Route& route, const
         if (limit != settings.limits.end()) {
             const bool by_guild = name.starts_with("/guilds/");
             const auto top = by_guild ? " " + parameters.front() : std::string();
-            const auto taken = buckets.take(identity + " " + named + top, limit->second, now());
-            add_limit_headers(headers, taken, named, now());
+            const auto& bucket = limit->second.bucket.empty() ? named : limit->second.bucket;
+            const auto taken = buckets.take(identity + " " + bucket + top, limit->second, now());
+            if (settings.limit_headers) add_limit_headers(headers, taken, bucket, now());
             if (!taken.allowed) return too_many(taken.retry_after, false);
         }
     }
-    if (is_token) return std::nullopt;
+    if (is_token || route.kind == Route::Kind::open) return std::nullopt;
 
     const bool may_be_bot = route.kind == Route::Kind::bot || route.kind == Route::Kind::either;
     const bool may_be_user = route.kind != Route::Kind::bot;
     const std::string_view scope = route.scope;
     const bool good_user =
         caller.grant && may_be_user && (scope.empty() || has_scope(caller.grant->scopes, scope));
-    if (good_user || (caller.bot && may_be_bot)) return std::nullopt;
-    return api_error(401, 0, "401: Unauthorized");
+    if (!good_user && !(caller.bot && may_be_bot)) {
+        return api_error(401, 0, "401: Unauthorized");
+    }
+    return refuse_ids(route.path, parameters);
 }
 
 Reply Service::front_page(const Call&, const Parameters&, const Caller&) {

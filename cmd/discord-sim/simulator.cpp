@@ -10,6 +10,9 @@
 #include <stdexcept>
 #include <thread>
 
+#include "cmd/discord-sim/webhook_sender.hpp"
+#include "core/hex.hpp"
+
 namespace cordgate::sim {
 namespace {
 
@@ -103,7 +106,8 @@ Application application_of(const Simulator::Options& options) {
             .name = options.application_name,
             .bot_token = options.bot_token,
             .redirect_uris = options.redirect_uris,
-            .is_public = options.is_public};
+            .is_public = options.is_public,
+            .event_key = ed25519_key(options.event_secret)};
 }
 
 }  // namespace
@@ -116,13 +120,16 @@ public:
           service(application_of(options), world, options.now),
           options_(std::move(options)) {
         service.settings.rate_limits = options_.rate_limits;
+        if (options_.log) service.log = options_.log;
     }
+    ~Server() { stop(); }
 
     int start();
     void stop();
 
     World world;
     Service service;
+    WebhookSender sender{service};
     int port = 0;
     const std::string& host() const { return options_.host; }
 
@@ -167,7 +174,12 @@ int Simulator::Server::start() {
         throw std::runtime_error("cannot listen on " + options_.host + ":" +
                                  std::to_string(options_.port));
     }
+    {
+        const auto lock = service.lock();
+        service.base_url = "http://" + options_.host + ":" + std::to_string(port);
+    }
     stopping_ = false;
+    sender.start();
     thread_ = std::thread([this] { http_->listen_after_bind(); });
     // stop() has an effect only on a server that runs.
     while (!http_->is_running()) std::this_thread::yield();
@@ -175,6 +187,7 @@ int Simulator::Server::start() {
 }
 
 void Simulator::Server::stop() {
+    sender.stop();
     if (!thread_.joinable()) return;
     {
         const std::scoped_lock lock(stop_mutex_);
@@ -211,7 +224,8 @@ void Simulator::Server::answer(const httplib::Request& request, httplib::Respons
 void Simulator::Server::deliver(int fd, const Reply& reply, const Delivery& delivery) {
     const auto wire = render(reply, delivery);
     const auto all = wire.head + wire.body;
-    const auto end = std::min(delivery.cut_after.value_or(all.size()), all.size());
+    auto end = std::min(delivery.cut_after.value_or(all.size()), all.size());
+    if (delivery.cut_body_after) end = std::min(end, wire.head.size() + *delivery.cut_body_after);
     std::size_t sent = 0;
     while (sent < end) {
         const bool in_head = sent < wire.head.size();
@@ -304,11 +318,36 @@ void Simulator::clear_faults() {
 void Simulator::advance(std::chrono::milliseconds by) {
     const auto lock = server_->service.lock();
     server_->service.skew += by;
+    server_->service.events_changed.notify_all();
 }
 
 void Simulator::deauthorize(Snowflake user) {
     const auto lock = server_->service.lock();
-    server_->service.grants.deauthorize(user);
+    server_->service.deauthorize(user);
+    server_->service.events_changed.notify_all();
+}
+
+std::string Simulator::verify_key() const {
+    return hex_encode(server_->service.application.event_key.public_key);
+}
+
+void Simulator::subscribe(std::string url) {
+    const auto lock = server_->service.lock();
+    server_->service.events.subscribe(std::move(url));
+}
+
+void Simulator::send_event(const std::string& type, Snowflake user, Signing signing) {
+    const auto lock = server_->service.lock();
+    auto& service = server_->service;
+    service.queue_event(type, user, signing);
+    service.events_changed.notify_all();
+}
+
+std::vector<EventPost> Simulator::settled_events() {
+    server_->sender.settle();
+    const auto lock = server_->service.lock();
+    const auto& posts = server_->service.events.posts();
+    return {posts.begin(), posts.end()};
 }
 
 void Simulator::expire_tokens(Snowflake user) {

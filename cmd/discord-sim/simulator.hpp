@@ -30,6 +30,8 @@ public:
         bool is_public = false;  ///< the client may leave out its secret
         bool rate_limits = true;
         Now now = Clock::now;
+        Secret event_secret{demo::event_secret};        ///< Ed25519, 32 bytes: signs webhook events
+        std::function<void(const std::string&)> log{};  ///< told what a person should know
         World world{};
     };
 
@@ -63,8 +65,17 @@ public:
     void clear_faults();
     /// The simulator's clock runs ahead by this much more.
     void advance(std::chrono::milliseconds by);
-    /// The user removes the application: every token and grant is gone.
+    /// The user removes the application: every token and grant is gone, and
+    /// an event tells of it.
     void deauthorize(Snowflake user);
+    /// Public half of the key that signs webhook events, in hex.
+    std::string verify_key() const;
+    /// Webhook events go to this URL from now on; an empty one ends them.
+    void subscribe(std::string url);
+    /// One event about `user`, whatever is subscribed to.
+    void send_event(const std::string& type, Snowflake user, Signing signing = Signing::good);
+    /// Waits until no event is due or on its way; all that ever left or waits.
+    std::vector<EventPost> settled_events();
     /// The user's access tokens expire now; refresh tokens stay good.
     void expire_tokens(Snowflake user);
     /// Changes how strict or odd this Discord is.

@@ -60,6 +60,11 @@ void World::ban(Snowflake user, Snowflake guild) {
     banned_[{guild, user}] = true;
 }
 
+void World::unban(Snowflake user, Snowflake guild) {
+    const std::scoped_lock lock(mutex_);
+    banned_.erase({guild, user});
+}
+
 bool World::is_banned(Snowflake user, Snowflake guild) const {
     const std::scoped_lock lock(mutex_);
     return banned_.contains({guild, user});
@@ -151,6 +156,18 @@ std::vector<std::pair<Guild, Membership>> World::guilds_of(Snowflake user) const
         const auto found = members_.find({id, user});
         if (found != members_.end()) all.emplace_back(guild, found->second);
     }
+    return all;
+}
+
+std::vector<std::pair<Account, Membership>> World::members_of(Snowflake guild) const {
+    const std::scoped_lock lock(mutex_);
+    std::vector<std::pair<Account, Membership>> all;
+    for (const auto& account : users_) {
+        const auto found = members_.find({guild, account.id});
+        if (found != members_.end()) all.emplace_back(account, found->second);
+    }
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.first.id < b.first.id; });
     return all;
 }
 

@@ -26,7 +26,9 @@ struct Account {
     std::string locale = "en-US";
     bool mfa_enabled = false;
     std::uint64_t public_flags = 0;
+    int premium_type = 0;  ///< shown with identify.premium only
     bool bot = false;
+    bool cannot_join = false;        ///< joining new servers is limited for this account
     std::string connections = "[]";  ///< JSON list, served as it is
     std::string extra = "{}";        ///< JSON object laid over what is served; null is kept
 };
@@ -47,6 +49,8 @@ struct Guild {
     std::uint64_t everyone = 0x0000000006400C40ULL;  ///< permissions of @everyone
     std::vector<std::string> features{};
     bool has_bot = true;  ///< the application's bot is a member
+    std::uint64_t bot_permissions = ~0ULL;
+    int bot_position = 1000000;  ///< of the bot's highest role
     std::string extra = "{}";
 };
 
@@ -59,6 +63,8 @@ struct Membership {
     std::optional<std::string> premium_since{};
     std::optional<std::string> timed_out_until{};
     bool pending = false;
+    bool mute = false;
+    bool deaf = false;
     int flags = 0;
     std::string extra = "{}";
 };
@@ -80,6 +86,7 @@ public:
     void kick(Snowflake user, Snowflake guild);
     /// Kicks, and keeps `guilds.join` from bringing the user back.
     void ban(Snowflake user, Snowflake guild);
+    void unban(Snowflake user, Snowflake guild);
     bool is_banned(Snowflake user, Snowflake guild) const;
     /// Gives or takes one role; nothing happens when the user is not a member.
     void set_role(Snowflake user, Snowflake guild, Snowflake role, bool given);
@@ -97,6 +104,8 @@ public:
     std::optional<Membership> member(Snowflake user, Snowflake guild) const;
     /// By guild id, ascending, as Discord lists them.
     std::vector<std::pair<Guild, Membership>> guilds_of(Snowflake user) const;
+    /// Who of the users is in the guild, by id, ascending.
+    std::vector<std::pair<Account, Membership>> members_of(Snowflake guild) const;
     std::size_t member_count(Snowflake guild) const;
 
 private:

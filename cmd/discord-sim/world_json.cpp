@@ -90,7 +90,9 @@ Account read_account(const json& object, Account account) {
     read(object, "locale", account.locale);
     read(object, "mfa_enabled", account.mfa_enabled);
     read(object, "public_flags", account.public_flags);
+    read(object, "premium_type", account.premium_type);
     read(object, "bot", account.bot);
+    read(object, "cannot_join", account.cannot_join);
     read_json(object, "connections", account.connections);
     read_json(object, "extra", account.extra);
     if (account.username.empty()) refuse("username", "given");
@@ -105,6 +107,8 @@ Guild read_guild(const json& object, Guild guild) {
     read_permissions(object, "everyone", guild.everyone);
     read(object, "features", guild.features);
     read(object, "has_bot", guild.has_bot);
+    read_permissions(object, "bot_permissions", guild.bot_permissions);
+    read(object, "bot_position", guild.bot_position);
     read_json(object, "extra", guild.extra);
     if (object.contains("roles")) guild.roles.clear();
     for (const auto& value : list(object, "roles")) {
@@ -125,6 +129,8 @@ Membership read_membership(const json& object, Membership membership) {
     read(object, "premium_since", membership.premium_since);
     read(object, "timed_out_until", membership.timed_out_until);
     read(object, "pending", membership.pending);
+    read(object, "mute", membership.mute);
+    read(object, "deaf", membership.deaf);
     read(object, "flags", membership.flags);
     read_json(object, "extra", membership.extra);
     return membership;
