@@ -230,3 +230,33 @@ TEST_CASE("nobody is asked when the simulator approves or denies by itself") {
     discord.sim.ask_people();
     CHECK(discord.get(Discord::authorize())->status == 200);
 }
+
+TEST_CASE("a redirect_uri that is not the registered one is shown beside it") {
+    std::vector<std::string> said;
+    Simulator sim({.redirect_uris = {callback},
+                   .log = [&](const std::string& text) { said.push_back(text); },
+                   .world = demo_world()});
+    httplib::Client http("127.0.0.1", sim.start());
+    const auto other = std::string(callback) + "/";
+    const auto page = http.Get(Discord::authorize({
+        {"redirect_uri", other}
+    }));
+    REQUIRE(said.size() == 1);
+    CHECK(has(said[0], "\"" + other + "\" came, \"" + callback + "\" is registered"));
+    CHECK(has(page->body, other));
+
+    sim.approve_as(demo::fern);
+    const auto code = Discord::parameter(http.Get(Discord::authorize()), "code");
+    const auto fields = Discord::exchange(code, {
+                                                    {"redirect_uri", other}
+    });
+    const auto refused = http.Post("/api/oauth2/token",
+                                   {
+                                       {"User-Agent", user_agent}
+    },
+                                   Discord::form(fields), "application/x-www-form-urlencoded");
+    CHECK(refused->status == 400);
+    REQUIRE(said.size() == 2);
+    CHECK(has(said[1], other));
+    CHECK(has(said[1], callback));
+}

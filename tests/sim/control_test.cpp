@@ -77,6 +77,12 @@ TEST_CASE("the control API turns the clock, breaks things and counts calls") {
     CHECK(discord.sim.count("/users/@me") == 3);
     CHECK(discord.sim.count("POST /oauth2/token") == 1);
 
+    discord.control("clock", {
+                                 {"set", 2000000000}
+    });
+    const auto fresh = discord.as(discord.access_token(demo::fern), "/users/@me");
+    CHECK(fresh->get_header_value("X-RateLimit-Reset").starts_with("2000000001"));
+
     discord.control("reset", json::object());
     CHECK(discord.sim.count("/users/@me") == 0);
     const auto state = body_of(discord.http.Get("/sim/control/state"));

@@ -172,3 +172,105 @@ TEST_CASE("true answers can lose keys and gain unknown ones, in lists too") {
         CHECK(guild["permissions"] == 5);
     }
 }
+
+TEST_CASE("every fault that has a name can be asked for") {
+    for (const auto name : fault_names()) {
+        CAPTURE(name);
+        CHECK(fault_by_name(name).has_value());
+    }
+    CHECK_FALSE(fault_by_name("").has_value());
+}
+
+TEST_CASE("a 429 of a bucket has all its headers, a global one none of a bucket") {
+    Discord discord;
+    const auto token = discord.access_token(demo::fern);
+    for (const auto* const kind : {"429_user", "429_shared", "429_global"}) {
+        CAPTURE(kind);
+        discord.sim.add_fault("/users/@me", kind);
+        const auto answer = discord.as(token, "/users/@me");
+        const bool of_bucket = std::string_view(kind) != "429_global";
+        CHECK(answer->get_header_value("X-RateLimit-Scope") == kind + 4);
+        for (const auto* const header : {"X-RateLimit-Limit", "X-RateLimit-Reset",
+                                         "X-RateLimit-Reset-After", "X-RateLimit-Bucket"}) {
+            CHECK(answer->has_header(header) == of_bucket);
+        }
+        CHECK(answer->has_header("X-RateLimit-Global") != of_bucket);
+    }
+}
+
+TEST_CASE("connections end where a name says so") {
+    Discord discord;
+    const auto token = discord.access_token(demo::fern);
+    for (const auto* const kind : {"cut_head", "cut_body", "wrong_length", "reset"}) {
+        CAPTURE(kind);
+        discord.sim.add_fault("/users/@me", kind);
+        CHECK_FALSE(discord.as(token, "/users/@me"));
+        CHECK(discord.as(token, "/users/@me")->status == 200);
+    }
+}
+
+TEST_CASE("people can have every name that Discord lets through, for one answer") {
+    Discord discord;
+    discord.sim.change_settings([](Settings& settings) { settings.rate_limits = false; });
+    const auto token = discord.access_token(demo::fern, "identify email");
+    const auto me = [&](const char* kind) {
+        discord.sim.add_fault("/users/@me", kind);
+        return body_of(discord.as(token, "/users/@me"));
+    };
+    CHECK(me("legacy_discriminator")["discriminator"] == "1337");
+    CHECK(me("global_name_null")["global_name"].is_null());
+    CHECK(me("global_name_crlf")["global_name"].get<std::string>().find("\r\n") !=
+          std::string::npos);
+    CHECK(me("global_name_rtl")["global_name"].get<std::string>().starts_with("\xE2\x80\xAE"));
+    CHECK(me("global_name_emoji")["global_name"].get<std::string>().size() == 32 * 4);
+    CHECK(me("email_null")["email"].is_null());
+    CHECK(me("unknown_keys").contains("new_object"));
+    const auto sparse = me("no_optional_keys");
+    CHECK(sparse["id"] == demo::fern.to_string());
+    CHECK_FALSE(sparse.contains("primary_guild"));
+    CHECK_FALSE(sparse.contains("email"));
+}
+
+TEST_CASE("lists can be huge, or miss a guild once") {
+    Discord discord;
+    discord.sim.change_settings([](Settings& settings) { settings.rate_limits = false; });
+    const auto token = discord.access_token(demo::fern);
+    const auto guilds = [&] { return body_of(discord.as(token, "/users/@me/guilds")); };
+    discord.sim.add_fault("/users/@me/guilds", "huge_guilds");
+    const auto huge = guilds();
+    CHECK(huge.size() == 200);
+    CHECK(huge[0]["name"].get<std::string>().size() == 100);
+    CHECK(huge[0]["features"].size() > 20);
+    discord.control("faults",
+                    {
+                        {"route",   "/users/@me/guilds"       },
+                        {"without", {demo::garden.to_string()}}
+    });
+    CHECK(guilds().size() == 1);
+    CHECK(guilds().size() == 2);
+}
+
+TEST_CASE("the world can change between two calls") {
+    Discord discord;
+    const auto grant = discord.login(demo::fern, "identify guilds.members.read");
+    const std::string token = grant["access_token"];
+    const auto member = "/users/@me/guilds/" + demo::garden.to_string() + "/member";
+    auto kicked = *fault_by_name("kicked");
+    kicked.route = member;
+    kicked.after = 1;
+    discord.sim.add_fault(kicked);
+    CHECK(discord.as(token, member)->status == 200);
+    CHECK(body_of(discord.as(token, member))["code"] == 10004);
+    CHECK(discord.sim.world().member(demo::fern, demo::workshop).has_value());
+
+    const auto guild = "/guilds/" + demo::garden.to_string();
+    discord.sim.add_fault("/guilds/{guild}/roles", "bot_kicked");
+    CHECK(discord.as_bot(guild)->status == 200);
+    CHECK(discord.as_bot(guild + "/roles")->status == 404);
+    CHECK(discord.as_bot(guild)->status == 404);
+    CHECK(discord.as_bot("/guilds/" + demo::lighthouse.to_string())->status == 200);
+
+    discord.sim.add_fault("/users/@me", "deauthorized");
+    CHECK(discord.as(token, "/users/@me")->status == 401);
+    CHECK(discord.refresh(grant["refresh_token"])->status == 400);
+}

@@ -5,6 +5,7 @@
 using namespace cordgate;
 using namespace cordgate::sim;
 using namespace std::chrono_literals;
+using nlohmann::json;
 
 TEST_CASE("a leaky bucket gives back one unit at a time, a fixed window all at its end") {
     const auto noon = TimePoint{} + 12h;
@@ -107,4 +108,62 @@ TEST_CASE("a shared 429 does not count as a refused call") {
     discord.sim.add_fault("/users/@me", "429_shared");
     CHECK(discord.as(fern, "/users/@me")->status == 429);
     CHECK(discord.as(fern, "/users/@me")->status == 200);
+}
+
+TEST_CASE("giving and taking roles share a bucket, per guild") {
+    Discord discord;
+    const httplib::Headers headers = {
+        {"User-Agent",    user_agent                     },
+        {"Authorization", std::string("Bot ") + bot_token}
+    };
+    const auto path = [](Snowflake guild) {
+        return "/api/v10/guilds/" + guild.to_string() + "/members/7/roles/7";
+    };
+    const auto given = discord.http.Put(path(demo::garden), headers, "", "application/json");
+    const auto taken = discord.http.Delete(path(demo::garden), headers);
+    const auto elsewhere = discord.http.Delete(path(demo::lighthouse), headers);
+    CHECK(given->get_header_value("X-RateLimit-Bucket") ==
+          taken->get_header_value("X-RateLimit-Bucket"));
+    CHECK(given->get_header_value("X-RateLimit-Remaining") == "9");
+    CHECK(taken->get_header_value("X-RateLimit-Remaining") == "8");
+    CHECK(elsewhere->get_header_value("X-RateLimit-Remaining") == "9");
+}
+
+TEST_CASE("a limit over all calls of a user can be set, and headers can be missing") {
+    Discord discord;
+    const auto fern = discord.access_token(demo::fern);
+    discord.control("limits", {
+                                  {"route",  "*user"},
+                                  {"units",  1      },
+                                  {"window", 60     }
+    });
+    CHECK(discord.as(fern, "/users/@me")->status == 200);
+    const auto refused = discord.as(fern, "/oauth2/@me");
+    CHECK(refused->status == 429);
+    CHECK(body_of(refused)["global"] == true);
+
+    discord.control("reset", json::object());
+    discord.control("settings", {
+                                    {"limit_headers", false}
+    });
+    const auto robin = discord.access_token(demo::robin);
+    CHECK_FALSE(discord.as(robin, "/users/@me/guilds")->has_header("X-RateLimit-Limit"));
+    const auto limited = discord.as(robin, "/users/@me/guilds");
+    CHECK(limited->status == 429);
+    CHECK(limited->has_header("Retry-After"));
+}
+
+TEST_CASE("v6 and v7 count the time to wait in whole milliseconds, E2d") {
+    Discord discord;
+    discord.control("settings", {
+                                    {"require_version", false}
+    });
+    const auto bearer = "Bearer " + discord.access_token(demo::fern);
+    discord.get("/api/users/@me/guilds", bearer);
+    for (const auto* const api : {"/api", "/api/v6", "/api/v7"}) {
+        CAPTURE(api);
+        CHECK(body_of(discord.get(std::string(api) + "/users/@me/guilds", bearer))["retry_after"] ==
+              1000);
+    }
+    CHECK(body_of(discord.get("/api/v9/users/@me/guilds", bearer))["retry_after"] == 1.0);
 }

@@ -163,6 +163,24 @@ TEST_CASE("connections need their scope and are served as they are") {
     CHECK(discord.as(token, "/users/@me")->status == 401);
 }
 
+TEST_CASE("connections that only the user sees are listed, with all that is always there") {
+    Discord discord;
+    discord.control("users", {
+                                 {"id",          demo::fern.to_string()},
+                                 {"connections",
+                                  {{{"id", "1"}, {"type", "steam"}, {"visibility", 0}},
+                                   {{"id", "2"}, {"type", "github"}}}  }
+    });
+    const auto token = discord.access_token(demo::fern, "connections");
+    const auto list = body_of(discord.as(token, "/users/@me/connections"));
+    REQUIRE(list.size() == 2);
+    CHECK(list[0]["visibility"] == 0);
+    CHECK(list[1]["visibility"] == 1);
+    for (const auto* const key : {"verified", "friend_sync", "show_activity", "two_way_link"}) {
+        CHECK(list[1][key].is_boolean());
+    }
+}
+
 TEST_CASE("a token can be asked what it is good for, by its user only") {
     Discord discord;
     const auto mine =
@@ -263,6 +281,9 @@ TEST_CASE("the CDN serves the pictures that people have, and no others") {
     const auto garden = "/icons/" + demo::garden.to_string() + "/";
     const std::string still = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
     const std::string other(32, '0');
+    const auto member =
+        "/guilds/" + demo::garden.to_string() + "/users/" + demo::fern.to_string() + "/avatars/";
+    discord.sim.world().join(demo::fern, demo::garden, {.avatar = "b" + other.substr(1)});
     const Case cases[] = {
         {"avatar",          fern + still + ".png",                            200},
         {"size",            fern + still + ".png?size=16",                    200},
@@ -275,6 +296,13 @@ TEST_CASE("the CDN serves the pictures that people have, and no others") {
         {"default",         "/embed/avatars/5.png",                           200},
         {"no such default", "/embed/avatars/6.png",                           404},
         {"default as jpg",  "/embed/avatars/0.jpg",                           404},
+        {"member avatar",   member + "b" + other.substr(1) + ".png",          200},
+        {"not that one",    member + other + ".png",                          404},
+        {"banner",          "/banners/1/" + other + ".webp?animated=true",    200},
+        {"role icon",       "/role-icons/1/" + other + ".png",                200},
+        {"server tag",      "/guild-tag-badges/1/" + other + ".png",          200},
+        {"decoration",      "/avatar-decoration-presets/a_" + other + ".png", 200},
+        {"no hash",         "/banners/1/..%2Fx.png",                          404},
     };
     for (const auto& row : cases) {
         CAPTURE(row.name);
