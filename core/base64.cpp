@@ -24,15 +24,15 @@ constexpr auto url_values = values_of(url_alphabet);
 constexpr auto plain_values = values_of(plain_alphabet);
 
 std::string encode(std::string_view bytes, std::string_view alphabet) {
-    std::string out;
-    out.reserve((bytes.size() * 4 + 2) / 3 + 2);  // and the padding of base64_encode
+    std::string out((bytes.size() * 4 + 2) / 3, '\0');
+    auto* next = out.data();
     std::uint32_t pending = 0;
     int bits = 0;
     for (const char c : bytes) {
         pending = (pending << 8) | static_cast<unsigned char>(c);
-        for (bits += 8; bits >= 6; bits -= 6) out += alphabet[(pending >> (bits - 6)) & 63];
+        for (bits += 8; bits >= 6; bits -= 6) *next++ = alphabet[(pending >> (bits - 6)) & 63];
     }
-    if (bits > 0) out += alphabet[(pending << (6 - bits)) & 63];
+    if (bits > 0) *next = alphabet[(pending << (6 - bits)) & 63];
     return out;
 }
 
@@ -61,6 +61,16 @@ std::optional<std::string> decode(std::string_view text, ValueOf value_of) {
 
 std::string base64url_encode(std::string_view bytes) {
     return encode(bytes, url_alphabet);
+}
+
+bool is_base64url(std::string_view text) {
+    if (text.size() % 4 == 1) return false;
+    std::int8_t seen = 0;  // a value that is none is negative
+    for (const char c : text) seen |= url_values[static_cast<unsigned char>(c)];
+    if (seen < 0) return false;
+    constexpr unsigned left_over[] = {0, 0, 0xf, 0x3};
+    const auto last = text.empty() ? 0 : url_values[static_cast<unsigned char>(text.back())];
+    return (static_cast<unsigned>(last) & left_over[text.size() % 4]) == 0;
 }
 
 std::optional<std::string> base64url_decode(std::string_view text) {

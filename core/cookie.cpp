@@ -35,12 +35,16 @@ std::string attributes_of(const CookieAttributes& attributes) {
 
 std::vector<std::string_view> cookie_values(std::string_view header, std::string_view name) {
     std::vector<std::string_view> values;
-    if (name.empty()) return values;
-    while (!header.empty()) {
-        const auto pair = trim(next_piece(header));
-        if (name_of(pair) == name) values.push_back(pair.substr(name.size() + 1));
-    }
+    while (const auto value = next_cookie_value(header, name)) values.push_back(*value);
     return values;
+}
+
+std::optional<std::string_view> next_cookie_value(std::string_view& header, std::string_view name) {
+    while (!name.empty() && !header.empty()) {
+        const auto pair = trim(next_piece(header));
+        if (name_of(pair) == name) return pair.substr(name.size() + 1);
+    }
+    return std::nullopt;
 }
 
 std::string without_cookies(std::string_view header, const std::vector<std::string>& names) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,10 @@ namespace cordgate {
 /// order. Names are compared by exact bytes; only SP and HTAB around a pair are
 /// dropped; quotes are part of the value (RFC 6265, 5.4; no RFC 2109 forms).
 std::vector<std::string_view> cookie_values(std::string_view header, std::string_view name);
+
+/// The same, one at a time: takes everything up to the first such cookie off
+/// `header`; nullopt when there is none.
+std::optional<std::string_view> next_cookie_value(std::string_view& header, std::string_view name);
 
 /// `header` without the pairs that have one of `names`; the others stay byte
 /// for byte. Empty when nothing is left.

@@ -22,6 +22,9 @@ public:
     /// so that ill-formed cookies never reach a store.
     static std::optional<SessionToken> parse(std::string_view text);
 
+    /// What parse(text)->digest() is, without a copy of the token.
+    static std::optional<std::string> digest_of(std::string_view text);
+
     const Secret& secret() const { return secret_; }
     /// SHA-256 of the token, 32 raw bytes: the key in the store and the cache.
     std::string digest() const;

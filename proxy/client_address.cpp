@@ -108,9 +108,18 @@ bool IpAddress::is_v4() const {
 
 std::string IpAddress::to_string() const {
     char buffer[INET6_ADDRSTRLEN];
-    const auto* text = is_v4() ? inet_ntop(AF_INET, bytes.data() + 12, buffer, sizeof buffer)
-                               : inet_ntop(AF_INET6, bytes.data(), buffer, sizeof buffer);
-    return text ? text : "";
+    if (!is_v4()) {
+        const auto* text = inet_ntop(AF_INET6, bytes.data(), buffer, sizeof buffer);
+        return text ? text : "";
+    }
+    // Every request asks, and inet_ntop goes through printf.
+    std::string text;
+    for (std::size_t i = 12; i < bytes.size(); ++i) {
+        if (i > 12) text += '.';
+        char digits[4];
+        text.append(digits, std::to_chars(digits, std::end(digits), bytes[i]).ptr);
+    }
+    return text;
 }
 
 std::string IpAddress::limit_key() const {

@@ -94,7 +94,7 @@ Task<Connection::Next> Connection::serve_in(Workspace& workspace) {
     if (gone) co_return Next::close;
 
     stream_.expires_never();
-    const auto begin = SteadyClock::now();
+    const auto begin = worker_.loop.now();
     auto& gate = worker_.gate;
     const auto& server = gate.settings.server;
     const auto& head = workspace.head;

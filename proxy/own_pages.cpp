@@ -177,7 +177,9 @@ std::optional<std::string> reloaded_target(const Exchange& exchange, const LiveS
 /// The session that this browser had before: a new login replaces it.
 Task<void> end_previous(Exchange& exchange) {
     auto& gate = exchange.gate;
-    for (const auto& digest : session_digests(gate, exchange.head)) {
+    SessionDigests digests(gate, exchange.head);
+    while (const auto candidate = digests.next()) {
+        const auto& digest = *candidate;
         const auto ended =
             co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
         if (!ended)
@@ -276,7 +278,9 @@ Task<Reply> log_out(Exchange& exchange) {
         exchange.record.error = "forbidden client: logout from another site";
         co_return reply::refusal(exchange.page_context(), 403);
     }
-    for (const auto& digest : session_digests(gate, exchange.head)) {
+    SessionDigests digests(gate, exchange.head);
+    while (const auto candidate = digests.next()) {
+        const auto& digest = *candidate;
         const auto now = gate.now();
         const auto session =
             co_await offload(gate.store_calls, [&] { return gate.sessions.find(digest, now); });

@@ -12,7 +12,6 @@ using std::chrono::seconds;
 
 /// How long a snapshot serves before the store is asked again.
 constexpr seconds entry_age{30};
-constexpr std::size_t max_candidates = 4;
 
 // An entry serves for long only while every end of a session reaches us.
 SteadyClock::time_point oldest_entry(const Gate& gate) {
@@ -48,16 +47,21 @@ void touch(Gate& gate, const LiveSession& live, TimePoint now) {
 
 }  // namespace
 
-std::vector<std::string> session_digests(const Gate& gate, const http::RequestHead& head) {
-    std::vector<std::string> digests;
-    for (const auto& field : head.fields) {
-        if (!iequals(field.name, "cookie")) continue;
-        for (const auto value : cookie_values(field.value, gate.session_cookie)) {
-            if (digests.size() == max_candidates) return digests;
-            if (const auto token = SessionToken::parse(value)) digests.push_back(token->digest());
+std::optional<std::string> SessionDigests::next() {
+    for (;;) {
+        while (const auto value = next_cookie_value(rest_, gate_.session_cookie)) {
+            if (found_ == max_candidates) return std::nullopt;
+            auto digest = SessionToken::digest_of(*value);
+            if (!digest) continue;
+            ++found_;
+            return digest;
         }
+        while (field_ < head_.fields.size() && !iequals(head_.fields[field_].name, "cookie")) {
+            ++field_;
+        }
+        if (field_ == head_.fields.size()) return std::nullopt;
+        rest_ = head_.fields[field_++].value;
     }
-    return digests;
 }
 
 LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
@@ -77,8 +81,9 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
 
 Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
     auto& gate = exchange.gate;
-    const auto digests = session_digests(gate, exchange.head);
-    for (const auto& digest : digests) {
+    SessionDigests digests(gate, exchange.head);
+    while (const auto candidate = digests.next()) {
+        const auto& digest = *candidate;
         const auto now = gate.now();
         auto live = gate.cache.find(digest, oldest_entry(gate));
         if (!live) {

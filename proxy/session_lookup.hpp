@@ -15,9 +15,24 @@ Task<Result<LiveSessionPtr>> find_session(Exchange& exchange);
 LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
                          SteadyClock::time_point read_at = SteadyClock::now());
 
-/// Well-formed session tokens among the cookies of a request, by digest, at most
-/// four: another site on a parent domain can plant a cookie of our name, and a
-/// planted one must not hide the right one.
-std::vector<std::string> session_digests(const Gate& gate, const http::RequestHead& head);
+/// The well-formed session tokens among the cookies of a request, by digest, at
+/// most four: another site on a parent domain can plant a cookie of our name, and
+/// a planted one must not hide the right one. Both must outlive it.
+class SessionDigests {
+public:
+    SessionDigests(const Gate& gate, const http::RequestHead& head) : gate_(gate), head_(head) {}
+
+    /// The next one, or nullopt after the last.
+    std::optional<std::string> next();
+
+private:
+    static constexpr std::size_t max_candidates = 4;
+
+    const Gate& gate_;
+    const http::RequestHead& head_;
+    std::size_t field_ = 0;  ///< behind the one that rest_ is of
+    std::string_view rest_;
+    std::size_t found_ = 0;
+};
 
 }  // namespace cordgate::proxy

@@ -387,7 +387,8 @@ Task<void> UpstreamExchange::start_tunnel() {
 }
 
 Task<void> UpstreamExchange::receive() {
-    const auto begin = SteadyClock::now();
+    const auto& loop = *EventLoop::current();
+    const auto begin = loop.now();
     for (int interim = 0;; ++interim) {
         if (!co_await read_head()) co_return;
         if (response_.status >= 200 || response_.status == 101) break;
@@ -397,8 +398,7 @@ Task<void> UpstreamExchange::receive() {
         }
         if (!co_await relay_interim()) co_return;
     }
-    x_.record.upstream =
-        std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
+    x_.record.upstream = std::chrono::duration_cast<std::chrono::microseconds>(loop.now() - begin);
     if (response_.status != 101) {
         co_await relay_response();
     } else if (request_sent_ && x_.head.wants_upgrade() &&

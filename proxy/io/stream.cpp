@@ -11,6 +11,19 @@
 #include <utility>
 
 namespace cordgate::proxy {
+namespace {
+
+/// All of `parts` in one piece, at the beginning of `space`.
+char* gather(std::span<const iovec> parts, std::span<char> space) {
+    auto* end = space.data();
+    for (const auto& part : parts) {
+        std::memcpy(end, part.iov_base, part.iov_len);
+        end += part.iov_len;
+    }
+    return space.data();
+}
+
+}  // namespace
 
 void configure_tcp(int descriptor) {
     const auto set = [&](int level, int option, int value) {
@@ -240,19 +253,29 @@ Stream::Io Stream::send(std::span<const std::string_view> parts, std::size_t off
                         std::size_t& size) {
     if (closed_) return Io::failed;
     if (tls_) return send_tls(parts, offset, size);
+    // What is small is cheaper to put together than to describe to the kernel.
+    constexpr std::size_t small = 2048;
     std::array<iovec, 24> vectors;
     std::size_t count = 0;
+    std::size_t total = 0;
     for (auto part : parts) {
         part.remove_prefix(std::exchange(offset, 0));
         if (part.empty()) continue;
         vectors[count++] = {const_cast<char*>(part.data()), part.size()};
+        total += part.size();
         if (count == vectors.size()) break;
+    }
+    if (count > 1 && total <= small) {
+        vectors[0] = {gather(std::span(vectors.data(), count), loop_.record_space()), total};
+        count = 1;
     }
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
     for (;;) {
-        const auto sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+        const auto sent = count == 1 ? ::send(socket_.get(), vectors[0].iov_base,
+                                              vectors[0].iov_len, MSG_NOSIGNAL)
+                                     : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
         if (sent >= 0) {
             size = static_cast<std::size_t>(sent);
             return Io::done;
