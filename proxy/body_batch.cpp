@@ -9,8 +9,8 @@ void BodyBatch::fill(std::string_view head, std::optional<Piece> piece, BodyRead
     while (piece && *piece && !(*piece)->empty()) {
         size_ += (*piece)->size();
         parts_[count_++] = **piece;
-        // One place stays for the end of the chunk, one for that of the body.
-        if (count_ == max_parts - 2 || (body.done() && !chunked_)) break;
+        // A place stays for the end of the chunk, and some for that of the body.
+        if (count_ == max_parts - 4 || (body.done() && !chunked_)) break;
         piece = body.next_buffered();
     }
     if (piece && !*piece) failure_ = piece->error();
@@ -21,7 +21,11 @@ void BodyBatch::fill(std::string_view head, std::optional<Piece> piece, BodyRead
         http::append_chunk_header(chunk_header_, size_);
         parts_[count_++] = "\r\n";
     }
-    if (chunked_ && ended_ && !failure_) parts_[count_++] = "0\r\n\r\n";
+    if (chunked_ && ended_ && !failure_) {
+        parts_[count_++] = "0\r\n";
+        parts_[count_++] = body.trailers();
+        parts_[count_++] = "\r\n";
+    }
     parts_[0] = head;
     parts_[1] = chunk_header_;
 }

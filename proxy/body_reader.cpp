@@ -47,6 +47,10 @@ std::optional<Result<std::string_view>> BodyReader::next_chunked() {
             lent_ = step.consumed;
             return counted(step.data);
         }
+        if (policy_ && policy_->may_be_trailer(step.trailer.name)) {
+            trailers_.append(step.trailer.name).append(": ").append(step.trailer.value);
+            trailers_.append("\r\n");
+        }
         buffer_.consume(step.consumed);
         if (step.done) {
             done_ = true;

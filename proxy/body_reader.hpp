@@ -3,9 +3,11 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/result.hpp"
+#include "proxy/header_rules.hpp"
 #include "proxy/http/chunked.hpp"
 #include "proxy/http/head.hpp"
 #include "proxy/io/buffer.hpp"
@@ -29,6 +31,12 @@ public:
     Task<Result<std::string_view>> next();
     /// The next piece if it is in the buffer already; nullopt: it is not.
     std::optional<Result<std::string_view>> next_buffered();
+
+    /// Keeps the trailer fields that may be passed on as they are (RFC 9110, 6.5.1);
+    /// else they are dropped. `policy` must outlive it.
+    void keep_trailers(const HeaderPolicy& policy) { policy_ = &policy; }
+    /// "Name: value\r\n" lines, complete at the end of the body.
+    std::string_view trailers() const { return trailers_; }
 
     bool done() const { return done_; }
     std::uint64_t size() const { return total_; }
@@ -54,6 +62,8 @@ private:
     std::uint64_t total_ = 0;
     std::size_t lent_ = 0;  ///< bytes of the buffer that the caller still looks at
     bool done_ = false;
+    const HeaderPolicy* policy_ = nullptr;
+    std::string trailers_;
 };
 
 }  // namespace cordgate::proxy

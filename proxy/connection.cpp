@@ -59,14 +59,21 @@ Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, b
     http::HeadScanner scanner;
     // The time for a head runs from its first byte, however it drips in.
     stream_.expires_after(worker_.gate.settings.server.timeouts.header);
+    std::string_view here = input_.view();
     for (;;) {
-        const auto found = scanner.scan(input_.view(), limits);
+        const auto found = scanner.scan(here, limits);
         if (found.refusal) co_return found.refusal;
         if (found.size > 0) {
-            workspace.head_bytes.assign(input_.view().substr(0, found.size));
-            input_.consume(found.size);
+            workspace.head_bytes.assign(here.substr(0, found.size));
+            if (input_.empty()) {
+                input_.append(here.substr(found.size));
+            } else {
+                input_.consume(found.size);
+            }
             co_return http::parse_request_head(workspace.head_bytes, limits, workspace.head);
         }
+        // Most heads come whole, and are never copied to where they would wait.
+        if (input_.empty()) input_.append(here);
         const auto space = worker_.loop.scratch();
         const auto size = co_await stream_.read_some(space);
         if (!size && size.error().kind == ErrorKind::timed_out && !input_.empty()) {
@@ -76,18 +83,17 @@ Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, b
             gone = true;
             co_return std::nullopt;
         }
-        input_.append({space.data(), *size});
+        here = {space.data(), *size};
+        if (!input_.empty()) {
+            input_.append(here);
+            here = input_.view();
+        }
     }
 }
 
 Task<Connection::Next> Connection::serve_one() {
-    auto workspace = worker_.workspaces.take();
-    const auto next = co_await serve_in(*workspace);
-    worker_.workspaces.give_back(std::move(workspace));
-    co_return next;
-}
-
-Task<Connection::Next> Connection::serve_in(Workspace& workspace) {
+    const WorkspacePool::Lease lease(worker_.workspaces);
+    auto& workspace = *lease;
     bool gone = false;
     const auto refusal = co_await read_head(workspace, gone);
     if (refusal) co_return co_await refuse(workspace, *refusal);

@@ -43,7 +43,6 @@ private:
 
     Task<bool> secure(TlsContext tls);
     Task<Next> serve_one();
-    Task<Next> serve_in(Workspace& workspace);
     Task<std::optional<http::Refusal>> read_head(Workspace& workspace, bool& gone);
     Task<Next> refuse(Workspace& workspace, http::Refusal refusal);
     Task<void> linger();

@@ -52,10 +52,9 @@ Task<void> answer_options(Exchange& exchange) {
     co_await send_reply(exchange, std::move(out));
 }
 
-/// Who asks, as far as the rule wants to know.
-Task<Result<LiveSessionPtr>> find_visitor(Exchange& exchange, const Rule& rule) {
-    if (rule.access == Access::everyone && !rule.require) co_return LiveSessionPtr{};
-    co_return co_await find_session(exchange);
+/// Whether the rule wants to know who asks.
+bool asks_who(const Rule& rule) {
+    return rule.access != Access::everyone || rule.require;
 }
 
 }  // namespace
@@ -77,13 +76,19 @@ Task<void> answer_request(Exchange& exchange) {
     if (limit > 0 && head.content_length > limit) {
         co_return co_await refuse(exchange, 413, "body larger than allowed");
     }
-    const auto visitor = co_await find_visitor(exchange, rule);
-    if (!visitor) {
-        exchange.record.error = describe_error(visitor.error());
-        co_return co_await send_reply(exchange,
-                                      reply::from_error(exchange.page_context(), visitor.error()));
+    LiveSessionPtr live;
+    if (asks_who(rule)) {
+        live = find_cached_session(exchange);
+        if (!live) {
+            auto found = co_await find_session(exchange);
+            if (!found) {
+                exchange.record.error = describe_error(found.error());
+                co_return co_await send_reply(
+                    exchange, reply::from_error(exchange.page_context(), found.error()));
+            }
+            live = std::move(*found);
+        }
     }
-    const auto& live = *visitor;
     if (live) exchange.record.user_id = live->session.identity.user.id.to_string();
     const auto verdict = judge(rule, live ? &live->session.identity : nullptr);
     exchange.record.verdict = to_string(verdict);
@@ -103,9 +108,8 @@ Task<void> answer_request(Exchange& exchange) {
             break;
         case Verdict::anonymous: break;
     }
-    // Named first: GCC 12 destroys a conditional's temporary twice inside co_await.
-    auto named = verdict == Verdict::allow ? live : LiveSessionPtr();
-    co_await forward(exchange, *match.route, std::move(named));
+    if (verdict != Verdict::allow) live.reset();  // known or not, the rule does not name them
+    co_await forward(exchange, *match.route, std::move(live));
 }
 
 }  // namespace cordgate::proxy

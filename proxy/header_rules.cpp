@@ -15,7 +15,41 @@ constexpr std::string_view not_nominable[] = {
     "expect", "origin", "authorization",  "date",         "cache-control",
 };
 
+// What means something only where it is known before the content.
+constexpr std::string_view not_in_trailers[] = {
+    "age",
+    "authorization",
+    "cache-control",
+    "content-type",
+    "content-encoding",
+    "content-range",
+    "cookie",
+    "date",
+    "expires",
+    "host",
+    "location",
+    "max-forwards",
+    "pragma",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "status",
+    "strict-transport-security",
+    "vary",
+    "warning",
+    "www-authenticate",
+};
+
 }  // namespace
+
+bool HeaderPolicy::may_be_trailer(std::string_view name) const {
+    if (name.empty() || drop_from_response(name)) return false;
+    if (name.size() > 3 && iequals(name.substr(0, 3), "if-")) return false;
+    for (const auto other : not_in_trailers) {
+        if (iequals(name, other)) return false;
+    }
+    return true;
+}
 
 HeaderPolicy::HeaderPolicy(const std::vector<std::string>& managed) {
     for (const auto& rule : header_rules) {

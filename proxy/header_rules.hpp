@@ -25,7 +25,7 @@ inline constexpr HeaderRule header_rules[] = {
     {"keep-alive",               true,  true,  "RFC 9110, 7.6.1: about this hop"                  },
     {"proxy-connection",         true,  true,  "RFC 9110, 7.6.1: about this hop"                  },
     {"te",                       true,  true,  "RFC 9110, 10.1.4: about this hop"                 },
-    {"trailer",                  true,  true,  "RFC 9110, 6.6.2: trailers are not passed on"      },
+    {"trailer",                  true,  true,  "RFC 9110, 6.6.2: said anew where trailers go on"  },
     {"transfer-encoding",        true,  true,  "RFC 9112, 6.1: we choose our own framing"         },
     {"content-length",           true,  true,  "RFC 9112, 6.2: written anew from the parsed value"},
     {"upgrade",                  true,  true,  "RFC 9110, 7.8: made anew for an accepted upgrade" },
@@ -89,6 +89,11 @@ public:
     /// Whether Connection may take a field of this name off the request: never
     /// one that others rely on (RFC 9110, 7.6.1 leaves that to the proxy).
     static bool may_be_nominated(std::string_view name);
+
+    /// Whether a trailer field of this name may be passed to the client: none that
+    /// frames, routes, authenticates or says how to take the content (RFC 9110,
+    /// 6.5.1), and none that may not be in a response's head. False for "".
+    bool may_be_trailer(std::string_view name) const;
 
 private:
     struct Drops {

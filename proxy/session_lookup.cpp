@@ -15,7 +15,7 @@ constexpr seconds entry_age{30};
 
 // An entry serves for long only while every end of a session reaches us.
 SteadyClock::time_point oldest_entry(const Gate& gate) {
-    const auto now = SteadyClock::now();
+    const auto now = EventLoop::current()->now();
     if (!gate.events) return now - entry_age;
     const auto since = gate.events->heard_since(now);
     return since ? std::max(*since, now - entry_age) : now - SessionEvents::unheard_age;
@@ -76,6 +76,17 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
         !session.login_data.empty() && session.last_seen_at <= session.created_at;
     live->digest = std::move(digest);
     live->session = std::move(session);
+    return live;
+}
+
+LiveSessionPtr find_cached_session(Exchange& exchange) {
+    auto& gate = exchange.gate;
+    const auto digest = SessionDigests(gate, exchange.head).next();
+    auto live = digest ? gate.cache.find(*digest, oldest_entry(gate)) : nullptr;
+    if (!live) return nullptr;
+    const auto now = gate.now();
+    if (has_expired(gate, *live, now)) return nullptr;
+    touch(gate, *live, now);
     return live;
 }
 

@@ -10,6 +10,9 @@ namespace cordgate::proxy {
 /// From the cache without a lock beyond one shard's; else from the store.
 Task<Result<LiveSessionPtr>> find_session(Exchange& exchange);
 
+/// The same where the cache alone can tell; null: ask find_session.
+LiveSessionPtr find_cached_session(Exchange& exchange);
+
 /// A session as requests will use it, with its headers rendered; what it says was
 /// true at `read_at`.
 LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,

@@ -26,6 +26,20 @@ bool is_nominated(const http::MessageFields& head, std::string_view name) {
     return false;
 }
 
+/// TE: trailers, RFC 9110, 10.1.4.
+bool wants_trailers(const http::RequestHead& head) {
+    for (const auto& field : head.fields) {
+        if (!iequals(field.name, "te")) continue;
+        for (auto rest = field.value; !rest.empty();) {
+            const auto comma = rest.find(',');
+            if (iequals(trim(rest.substr(0, comma)), "trailers")) return true;
+            if (comma == std::string_view::npos) break;
+            rest.remove_prefix(comma + 1);
+        }
+    }
+    return false;
+}
+
 /// One request on one upstream connection. Both directions run at once where a
 /// body still has to come; they share this and nothing else.
 class UpstreamExchange {
@@ -52,10 +66,11 @@ private:
     void render_forwarded();
     void render_cookies();
     void note_login_data_told();
-    Task<bool> send_head();
+    std::string_view first_piece();
     Task<void> send_body();
     Task<bool> read_head();
     Task<void> receive();
+    Task<void> receive_and_stop_sending();
     Task<void> relay_response();
     Task<void> relay_body(BodyReader& body, bool chunked);
     Task<bool> relay_interim();
@@ -63,6 +78,7 @@ private:
     void render_response_fields(bool keep_length);
     Task<void> start_tunnel();
 
+    bool passes_trailers() const;
     bool may_repeat() const;
     void fail(const Error& error) {
         if (!failure_) failure_ = error;
@@ -173,22 +189,12 @@ void UpstreamExchange::note_login_data_told() {
 
 // --- sending -----------------------------------------------------------------
 
-/// Sends the head, and with it as much of the body as is here already; small
-/// requests then need one system call. False when the upstream is gone.
-Task<bool> UpstreamExchange::send_head() {
-    std::string_view piece;
-    if (x_.head.framing == http::Framing::length && !x_.body.done()) {
-        if (auto buffered = x_.body.next_buffered(); buffered && *buffered) piece = **buffered;
-    }
-    const std::array<std::string_view, 2> parts{request_, piece};
-    connection_->stream.expires_after(timeouts_.upstream);
-    const auto sent = co_await connection_->stream.write(std::span<const std::string_view>(parts));
-    if (!sent) {
-        fail(sent.error());
-        co_return false;
-    }
-    request_sent_ = x_.body.done();
-    co_return true;
+/// As much of the body as is here already: it goes along with the head, so that
+/// small requests need one system call.
+std::string_view UpstreamExchange::first_piece() {
+    if (x_.head.framing != http::Framing::length || x_.body.done()) return {};
+    const auto buffered = x_.body.next_buffered();
+    return buffered && *buffered ? **buffered : std::string_view{};
 }
 
 /// The rest of the body. Stops quietly when the upstream does not want more:
@@ -306,12 +312,23 @@ void UpstreamExchange::render_response(bool chunked) {
                              (response_.framing == http::Framing::none && response_.status != 204);
     render_response_fields(keep_length);
     if (chunked) add_field(x_.out, "Transfer-Encoding", "chunked");
+    if (passes_trailers()) {
+        for (const auto& field : response_.fields) {
+            if (iequals(field.name, "trailer")) add_field(x_.out, field.name, field.value);
+        }
+    }
     if (!x_.keep_alive) {
         add_field(x_.out, "Connection", "close");
     } else if (x_.head.minor_version == 0) {
         add_field(x_.out, "Connection", "keep-alive");
     }
     x_.out += "\r\n";
+}
+
+/// Chunked on both sides, and the client has said that it reads them.
+bool UpstreamExchange::passes_trailers() const {
+    return response_.framing == http::Framing::chunked && x_.head.minor_version == 1 &&
+           wants_trailers(x_.head);
 }
 
 void UpstreamExchange::cut_client(const Error& error) {
@@ -350,6 +367,7 @@ Task<void> UpstreamExchange::relay_response() {
     render_response(chunked);
     BodyReader body(connection_->stream, connection_->buffer, response_, ErrorSource::upstream,
                     timeouts_.upstream);
+    if (passes_trailers()) body.keep_trailers(x_.gate.headers);
     if (response_.framing == http::Framing::none || (body.done() && !chunked)) {
         x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
@@ -422,34 +440,37 @@ bool UpstreamExchange::may_repeat() const {
 Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection) {
     connection_ = std::move(connection);
     const bool body_follows = !x_.body.done();
-    if (co_await send_head()) {
-        if (!body_follows || request_sent_) {
-            // A client that went away would be noticed at the next write only, and
-            // the application would work for nobody until then.
-            x_.stream.watch_peer([this] {
-                fail({ErrorKind::closed, ErrorSource::client, "went away before the answer"});
-                connection_->stream.close();
-            });
-            co_await receive();
-            x_.stream.unwatch_peer();
-        } else {
-            const auto answer = [this]() -> Task<void> {
-                co_await receive();
-                // Nobody waits for the rest of the body any more.
-                response_done_ = true;
-                if (!request_sent_) {
-                    connection_->stream.close();
-                    x_.stream.cancel_waiting();
-                }
-            };
-            co_await both(send_body(), answer());
-        }
+    const std::array<std::string_view, 2> parts{request_, first_piece()};
+    connection_->stream.expires_after(timeouts_.upstream);
+    const auto sent = co_await connection_->stream.write(std::span<const std::string_view>(parts));
+    if (!sent) {
+        fail(sent.error());
+    } else if (request_sent_ = x_.body.done(); !body_follows || request_sent_) {
+        // A client that went away would be noticed at the next write only, and
+        // the application would work for nobody until then.
+        x_.stream.watch_peer([this] {
+            fail({ErrorKind::closed, ErrorSource::client, "went away before the answer"});
+            connection_->stream.close();
+        });
+        co_await receive();
+        x_.stream.unwatch_peer();
+    } else {
+        co_await both(send_body(), receive_and_stop_sending());
     }
     if (failure_ && connection_->reused && may_repeat() &&
         failure_->source == ErrorSource::upstream && failure_->kind != ErrorKind::timed_out) {
         co_return Outcome::stale;
     }
     co_return Outcome::done;
+}
+
+/// With the answer's end nobody waits for the rest of the body any more.
+Task<void> UpstreamExchange::receive_and_stop_sending() {
+    co_await receive();
+    response_done_ = true;
+    if (request_sent_) co_return;
+    connection_->stream.close();
+    x_.stream.cancel_waiting();
 }
 
 Task<void> UpstreamExchange::run() {

@@ -21,6 +21,21 @@ struct Workspace {
 /// The workspaces of one worker. Not thread-safe.
 class WorkspacePool {
 public:
+    /// One of them, as long as it lives.
+    class Lease {
+    public:
+        explicit Lease(WorkspacePool& pool) : pool_(pool), workspace_(pool.take()) {}
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        ~Lease() { pool_.give_back(std::move(workspace_)); }
+        Workspace& operator*() const { return *workspace_; }
+
+    private:
+        WorkspacePool& pool_;
+        std::unique_ptr<Workspace> workspace_;
+    };
+
+private:
     std::unique_ptr<Workspace> take() {
         if (free_.empty()) return std::make_unique<Workspace>();
         auto workspace = std::move(free_.back());
@@ -32,7 +47,6 @@ public:
         free_.push_back(std::move(workspace));
     }
 
-private:
     /// One huge request must not make every later one hold as much.
     static bool is_bloated(const Workspace& workspace) {
         constexpr std::size_t usual = 16 * 1024;

@@ -102,7 +102,24 @@ private:
     bool heard_ = true;
 };
 
-void serve_until_asked(const OpenedStore& store) {
+/// What a running daemon can take up without losing anybody: certificates.
+void reload(proxy::Server& server, const config::Tls& files) {
+    if (!files.enabled()) {
+        return proxy::log_warn("reload",
+                               "only certificates can be read again, and none is "
+                               "configured: for the rest, restart");
+    }
+    try {
+        server.reload_certificates();
+        proxy::log_info("reload", "new connections get the certificate that is in " +
+                                      files.cert_file + " now; other settings need a restart");
+    } catch (const std::exception& problem) {
+        proxy::log_error("reload", std::string(problem.what()) + "; the old certificate stays");
+    }
+}
+
+void serve_until_asked(const OpenedStore& store, proxy::Server& server,
+                       const config::Settings& settings) {
     constexpr auto purge_every = 60s;
     EventsWatch watch(*store.events);
     auto next_purge = std::chrono::steady_clock::now() + purge_every;
@@ -110,9 +127,7 @@ void serve_until_asked(const OpenedStore& store) {
     for (;;) {
         const int number = wait_for_signal(more ? 20ms : 1000ms);
         if (number == SIGTERM || number == SIGINT) return;
-        if (number == SIGHUP) {
-            proxy::log_warn("reload", "this version cannot reload; nothing has changed");
-        }
+        if (number == SIGHUP) reload(server, settings.server.tls);
         watch.look();
         if (std::chrono::steady_clock::now() < next_purge) continue;
         // Batch by batch, so that requests get their turn and signals are heard.
@@ -171,7 +186,7 @@ int run_gate(const config::Settings& settings, const std::function<void(const Li
     proxy::log_info("listening", server.internal_address() + " (internal)");
     ready({server.addresses(), server.internal_address()});
 
-    serve_until_asked(store);
+    serve_until_asked(store, server, settings);
     drain(server, settings.server.timeouts.drain);
     server.stop();
     proxy::log_info("stopped", "all connections are closed");

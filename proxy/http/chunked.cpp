@@ -136,6 +136,7 @@ ChunkedDecoder::Step ChunkedDecoder::read_trailer_line(std::string_view bytes) {
         const auto byte = static_cast<unsigned char>(c);
         if ((byte < 0x20 && c != '\t') || byte == 0x7f) return refuse("malformed trailer");
     }
+    step.trailer = {line->text.substr(0, colon), trim(line->text.substr(colon + 1))};
     return step;
 }
 

@@ -12,13 +12,14 @@ namespace cordgate::proxy::http {
 /// Takes the chunked coding off a body (RFC 9112, 7.1), however it is fed.
 ///
 /// Strict: CRLF only, sizes of at most 15 hex digits, no white space, a bounded
-/// budget for extensions and trailers, which are checked and dropped.
+/// budget for extensions, which are checked and dropped, and for trailers.
 class ChunkedDecoder {
 public:
     struct Step {
         std::size_t consumed = 0;  ///< bytes of the input that are done with
         std::string_view data;     ///< body bytes among them; may be empty
         bool done = false;         ///< the last chunk and its trailers are read
+        Field trailer;             ///< a trailer field among them; without a name: none
         std::optional<Refusal> refusal;
     };
 

@@ -122,6 +122,11 @@ void Stream::shutdown_send() {
 }
 
 Error Stream::failure(std::string_view what) const {
+    if (error_ == EMFILE || error_ == ENFILE || error_ == ENOBUFS || error_ == ENOMEM) {
+        // Ours, not the peer's: the same works when others have gone.
+        return {ErrorKind::unavailable, ErrorSource::gate,
+                std::string(what) + ": " + std::strerror(error_)};
+    }
     if (closed_) return {ErrorKind::closed, source_, std::string(what) + ": closed"};
     if (expired_) return {ErrorKind::timed_out, source_, std::string(what) + ": timed out"};
     if (tls_ && !tls_->problem().empty()) {
