@@ -75,8 +75,9 @@ Task<Result<std::string_view>> BodyReader::next() {
     for (;;) {
         if (auto piece = next_buffered()) co_return std::move(*piece);
         stream_.expires_after(idle_);
-        const auto size = co_await stream_.read_into(buffer_, BlockCache::block_size);
+        const auto size = co_await stream_.read_into(buffer_, room_);
         if (!size) co_return size.error();
+        if (*size >= room_) room_ = std::min(2 * room_, max_room);
         if (*size == 0) {
             if (framing_ == http::Framing::until_close) {
                 done_ = true;

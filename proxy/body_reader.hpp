@@ -51,8 +51,12 @@ private:
     Result<std::string_view> counted(std::string_view piece);
     Error failure(ErrorKind kind, std::string_view what) const;
 
+    /// Room for the next read: more when the peer is fast enough to fill it.
+    static constexpr std::size_t max_room = 256 * 1024;
+
     Stream& stream_;
     Buffer& buffer_;
+    std::size_t room_ = BlockCache::block_size;
     http::Framing framing_;
     std::uint64_t left_;
     http::ChunkedDecoder decoder_;

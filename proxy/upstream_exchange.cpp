@@ -400,6 +400,8 @@ Task<void> UpstreamExchange::start_tunnel() {
     const auto sent = co_await x_.stream.write(x_.out);
     if (!sent) co_return cut_client(sent.error());
     const bool websocket = iequals(response_.upgrade, "websocket");
+    x_.workspace.shrink();
+    target_ = {};
     const auto bytes = co_await run_tunnel(x_, *connection_, websocket);
     x_.record.response_bytes = bytes;
 }

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ranges>
+#include <iterator>
 
 namespace cordgate::proxy {
 namespace {
@@ -84,12 +84,20 @@ UpstreamPool::UpstreamPool(EventLoop& loop, BlockingPool& resolver,
       connect_timeout_(connect_timeout),
       idle_(upstreams.size()) {}
 
+/// What came to rest before the last poll has rested.
+void UpstreamPool::settle(Idle& idle) {
+    if (idle.pass == loop_.passes()) return;
+    idle.pass = loop_.passes();
+    std::ranges::move(idle.resting, std::back_inserter(idle.rested));
+    idle.resting.clear();
+}
+
 UpstreamPtr UpstreamPool::take_idle(std::size_t upstream, Sure sure) {
     auto& idle = idle_[upstream];
-    for (std::size_t i = idle.size(); i-- > 0;) {
-        if (idle[i]->idle_pass == loop_.passes()) continue;
-        auto connection = std::move(idle[i]);
-        idle.erase(idle.begin() + static_cast<std::ptrdiff_t>(i));
+    settle(idle);
+    while (!idle.rested.empty()) {
+        auto connection = std::move(idle.rested.back());
+        idle.rested.pop_back();
         const bool fresh = loop_.now() - connection->idle_since <= max_idle_time;
         // Closed by the upstream, or bytes that nobody asked for: not reusable.
         const bool quiet =
@@ -100,24 +108,24 @@ UpstreamPtr UpstreamPool::take_idle(std::size_t upstream, Sure sure) {
 }
 
 /// Those at the front have waited longest.
-void UpstreamPool::drop_dead(std::vector<UpstreamPtr>& idle) {
-    const auto alive = std::ranges::find_if(idle, [this](const UpstreamPtr& connection) {
+void UpstreamPool::drop_dead(std::vector<UpstreamPtr>& rested) {
+    const auto alive = std::ranges::find_if(rested, [this](const UpstreamPtr& connection) {
         return loop_.now() - connection->idle_since <= max_idle_time &&
                connection->stream.is_quiet();
     });
-    idle.erase(idle.begin(), alive);
+    if (alive != rested.begin()) rested.erase(rested.begin(), alive);
 }
 
 void UpstreamPool::put_back(std::size_t upstream, UpstreamPtr connection) {
     auto& idle = idle_[upstream];
-    drop_dead(idle);
-    if (idle.size() >= max_idle) return;
+    settle(idle);
+    drop_dead(idle.rested);
+    if (idle.rested.size() + idle.resting.size() >= max_idle) return;
     connection->stream.expires_never();
     connection->buffer.release();
     connection->reused = true;
     connection->idle_since = loop_.now();
-    connection->idle_pass = loop_.passes();
-    idle.push_back(std::move(connection));
+    idle.resting.push_back(std::move(connection));
 }
 
 Task<Result<UpstreamPool::Addresses>> UpstreamPool::resolve(const config::Upstream& upstream) {

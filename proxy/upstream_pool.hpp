@@ -19,7 +19,6 @@ struct UpstreamConnection {
     Buffer buffer;        ///< what was read and not yet used
     bool reused = false;  ///< came out of the pool: may have died meanwhile
     SteadyClock::time_point idle_since;
-    std::uint64_t idle_pass = 0;  ///< EventLoop::passes when it came to rest
 };
 
 using UpstreamPtr = std::unique_ptr<UpstreamConnection>;
@@ -51,16 +50,24 @@ public:
     Task<Result<UpstreamPtr>> connect(std::size_t upstream);
     void put_back(std::size_t upstream, UpstreamPtr connection);
     void close_idle() {
-        for (auto& idle : idle_) idle.clear();
+        for (auto& idle : idle_) idle = {};
     }
 
 private:
     using Addresses = std::vector<SocketAddress>;
 
-    Task<Result<Addresses>> resolve(const config::Upstream& upstream);
-    void drop_dead(std::vector<UpstreamPtr>& idle);
+    /// Of one upstream, each longest idle first.
+    struct Idle {
+        std::vector<UpstreamPtr> rested;   ///< quiet at a poll since their last exchange
+        std::vector<UpstreamPtr> resting;  ///< came back in `pass`
+        std::uint64_t pass = 0;
+    };
 
-    static constexpr std::size_t max_idle = 128;
+    Task<Result<Addresses>> resolve(const config::Upstream& upstream);
+    void settle(Idle& idle);
+    void drop_dead(std::vector<UpstreamPtr>& rested);
+
+    static constexpr std::size_t max_idle = 1024;
     static constexpr std::chrono::seconds max_idle_time{50};
 
     EventLoop& loop_;
@@ -68,7 +75,7 @@ private:
     const std::vector<config::Upstream>& upstreams_;
     const UpstreamTlsContexts& tls_;
     config::Duration connect_timeout_;
-    std::vector<std::vector<UpstreamPtr>> idle_;  ///< per upstream, longest idle first
+    std::vector<Idle> idle_;  ///< per upstream
 };
 
 }  // namespace cordgate::proxy

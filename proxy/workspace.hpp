@@ -16,6 +16,16 @@ struct Workspace {
     std::string request;  ///< the head as it goes to the upstream
     http::ResponseHead response;
     std::string out;  ///< heads to the client
+
+    /// For what goes on without HTTP, maybe for days: all but `head_bytes`, which
+    /// the log still names. The head's fields are gone.
+    void shrink() {
+        head.fields = {};
+        head.nominated = {};
+        request = {};
+        response = {};
+        out = {};
+    }
 };
 
 /// The workspaces of one worker. Not thread-safe.

@@ -13,7 +13,8 @@ namespace cordgate::proxy {
 /// answer. Not thread-safe: each event loop has its own.
 class BlockCache {
 public:
-    static constexpr std::size_t block_size = 64 * 1024;
+    /// 64 KiB of content and the head before it, in one read.
+    static constexpr std::size_t block_size = 68 * 1024;
 
     BlockCache() = default;
     BlockCache(const BlockCache&) = delete;
