@@ -3,6 +3,7 @@
 #include "core/cookie.hpp"
 #include "core/random.hpp"
 #include "proxy/gateway.hpp"
+#include "proxy/tunnel.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -120,6 +121,7 @@ Task<Connection::Next> Connection::serve_one() {
     record.request_id = exchange.request_id;
     exchange_ = &exchange;
     co_await answer_request(exchange);
+    if (exchange.upgraded) record.response_bytes = co_await run_tunnel(exchange);
     exchange_ = nullptr;
 
     record.request_bytes += body.size();

@@ -26,10 +26,11 @@ struct Exchange {
     ClientInfo client = {};
     std::string request_id = {};
     AccessRecord record = {};
-    bool keep_alive = true;    ///< of the connection to the client
-    bool head_sent = false;    ///< a response has begun: no other can follow
-    bool cut = false;          ///< the response ended before its end
-    Stream* tunnel = nullptr;  ///< after 101, no HTTP any more: the other end
+    bool keep_alive = true;     ///< of the connection to the client
+    bool head_sent = false;     ///< a response has begun: no other can follow
+    bool cut = false;           ///< the response ended before its end
+    UpstreamPtr upgraded = {};  ///< after 101, no HTTP any more: the other end
+    Stream* tunnel = nullptr;   ///< the same once bytes go both ways
 
     /// The origin that the browser asked; nullopt for a Host that makes none.
     std::optional<Origin> asked_origin() const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/ascii.hpp"
+
 namespace cordgate::proxy {
 namespace {
 
@@ -78,7 +80,10 @@ void FrameBorders::feed(std::string_view bytes) {
     }
 }
 
-Task<std::uint64_t> run_tunnel(Exchange& exchange, UpstreamConnection& upstream, bool websocket) {
+Task<std::uint64_t> run_tunnel(Exchange& exchange) {
+    auto& upstream = *exchange.upgraded;
+    const bool websocket = iequals(exchange.head.upgrade, "websocket");
+    exchange.workspace.shrink();
     exchange.tunnel = &upstream.stream;
     // A tunnel may be silent for as long as its ends like.
     exchange.stream.expires_never();

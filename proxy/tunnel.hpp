@@ -4,10 +4,10 @@
 
 namespace cordgate::proxy {
 
-/// Bytes both ways after 101, until either side ends or the gate drains; then
-/// WebSockets get a close frame (1001, RFC 6455, 7.4.1), on a frame's border so
-/// that no frame is torn. Returns how many bytes went to the client.
-Task<std::uint64_t> run_tunnel(Exchange& exchange, UpstreamConnection& upstream, bool websocket);
+/// Bytes both ways between the client and `exchange.upgraded`, until either side ends or the gate
+/// drains; then WebSockets get a close frame (1001, RFC 6455, 7.4.1), on a frame's border so that
+/// no frame is torn. Returns how many bytes went to the client.
+Task<std::uint64_t> run_tunnel(Exchange& exchange);
 
 /// Follows WebSocket frames as they go by, to know where one ends (RFC 6455, 5.2).
 class FrameBorders {

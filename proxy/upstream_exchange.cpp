@@ -6,7 +6,6 @@
 #include "core/cookie.hpp"
 #include "core/url.hpp"
 #include "proxy/body_batch.hpp"
-#include "proxy/tunnel.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -385,6 +384,7 @@ Task<void> UpstreamExchange::relay_response() {
                 !x_.head.wants_upgrade();
 }
 
+/// What follows runs without us, and without our memory: see run_tunnel.
 Task<void> UpstreamExchange::start_tunnel() {
     x_.stream.unwatch_peer();
     x_.out.clear();
@@ -399,11 +399,7 @@ Task<void> UpstreamExchange::start_tunnel() {
     x_.stream.expires_after(timeouts_.body);
     const auto sent = co_await x_.stream.write(x_.out);
     if (!sent) co_return cut_client(sent.error());
-    const bool websocket = iequals(response_.upgrade, "websocket");
-    x_.workspace.shrink();
-    target_ = {};
-    const auto bytes = co_await run_tunnel(x_, *connection_, websocket);
-    x_.record.response_bytes = bytes;
+    x_.upgraded = std::move(connection_);
 }
 
 Task<void> UpstreamExchange::receive() {
