@@ -139,7 +139,8 @@ std::optional<Refusal> read_framing_field(const Field& field, FramingFields& fra
             if (iequals(field.name, "transfer-encoding")) {
                 if (framing.has_encoding) return refuse("more than one Transfer-Encoding");
                 if (!iequals(field.value, "chunked")) {
-                    return refuse("Transfer-Encoding other than chunked", 501);
+                    return refuse("Transfer-Encoding other than chunked",
+                                  field.value.empty() ? 400 : 501);
                 }
                 framing.has_encoding = true;
             }
