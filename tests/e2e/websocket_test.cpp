@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <fstream>
+#include <thread>
+
+#include "tests/support/manual_upstream.hpp"
 #include "tests/support/stage.hpp"
 
 // WebSocket through the gate: who may open one, and what passes.
@@ -180,13 +184,22 @@ TEST_CASE("H5 what is no handshake opens nothing") {
     Stage stage;
     stage.app.echoes("/public/socket");
     const Case cases[] = {
-        {"HTTP/1.0",            "GET /public/socket HTTP/1.0", handshake               },
-        {"no Connection",       "GET /public/socket HTTP/1.1", "Upgrade: websocket\r\n"},
+        {"HTTP/1.0",            "GET /public/socket HTTP/1.0",  handshake               },
+        {"no Connection",       "GET /public/socket HTTP/1.1",  "Upgrade: websocket\r\n"},
         {"A11 h2c",             "GET /public/socket HTTP/1.1",
          "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
-         "AAMAAABkAARAAAAAAAIAAAAA\r\n"                                                },
+         "AAMAAABkAARAAAAAAAIAAAAA\r\n"                                                 },
+        {"H5 POST",             "POST /public/socket HTTP/1.1", handshake               },
+        {"H5 version 12",       "GET /public/socket HTTP/1.1",
+         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 12\r\n"
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                              },
+        {"H5 a bad key",        "GET /public/socket HTTP/1.1",
+         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+         "Sec-WebSocket-Key: x\r\n"                                                     },
+        {"H5 no key",           "GET /public/socket HTTP/1.1",
+         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"   },
         {"a list of protocols", "GET /public/socket HTTP/1.1",
-         "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"                          },
+         "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"                           },
     };
     for (const auto& c : cases) {
         CAPTURE(c.name);
@@ -196,4 +209,146 @@ TEST_CASE("H5 what is no handshake opens nothing") {
         CHECK_FALSE(stage.app.last().has("Upgrade"));
         CHECK_FALSE(stage.app.last().has("HTTP2-Settings"));
     }
+}
+
+namespace {
+
+/// A tunnel of which the test holds both ends.
+struct Tunnel {
+    explicit Tunnel(const std::string& more = "")
+        : stage({.upstreams = app.setting()}), client(stage.port()), server(open(more)) {}
+
+    ManualUpstream app;
+    Stage stage;
+    Wire client;
+    Message answer;
+    Wire server;
+
+private:
+    Wire open(const std::string& more) {
+        client.send("GET /public/socket HTTP/1.1\r\nHost: a\r\n" + handshake + "\r\n");
+        auto out = app.accept();
+        out.read_request();
+        out.send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: "
+            "permessage-deflate; server_no_context_takeover\r\nSec-WebSocket-Protocol: chat\r\n"
+            "\r\n" +
+            more);
+        answer = client.read_response();
+        return out;
+    }
+};
+
+std::size_t resident_kib(int pid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("VmRSS:")) return std::strtoul(line.c_str() + 6, nullptr, 10);
+    }
+    return 0;
+}
+
+}  // namespace
+
+TEST_CASE("H8 H11 what was agreed passes unchanged, with what came in the same segment") {
+    Tunnel tunnel("\x81\x02hi");
+    CHECK(tunnel.answer.status() == 101);
+    CHECK(tunnel.answer.field("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    CHECK(tunnel.answer.field("Sec-WebSocket-Protocol") == "chat");
+    CHECK(tunnel.answer.field("Sec-WebSocket-Extensions") ==
+          "permessage-deflate; server_no_context_takeover");
+    CHECK(tunnel.client.read_bytes(4) == "\x81\x02hi");
+}
+
+TEST_CASE("H10 H11 H12 H20 every byte passes at once, whatever it means") {
+    struct Row {
+        std::string id;
+        std::string bytes;
+    };
+    // clang-format off
+    const Row rows[] = {
+        {"H10 fragments with a ping between", std::string("\x01\x02hi\x89\x00\x80\x01!", 9)},
+        {"H11 a compressed frame", "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"},
+        {"H12 pong", frame("here", '\x0a')},
+        {"H20 unmasked", "\x81\x05hello"},
+        {"H20 reserved bits", "\xf1\x01x"},
+        {"H20 reserved opcode", "\x8f\x01x"},
+        {"H20 bad UTF-8", "\x81\x02\xc0\xaf"},
+        {"H20 a long control frame", "\x89\x7e\x01"},
+    };
+    // clang-format on
+    for (const auto& row : rows) {
+        CAPTURE(row.id);
+        Tunnel tunnel;
+        for (auto* const ends : {&tunnel.client, &tunnel.server}) {
+            auto& other = ends == &tunnel.client ? tunnel.server : tunnel.client;
+            for (const char byte : row.bytes) {
+                ends->send(std::string(1, byte));
+                REQUIRE_MESSAGE(other.read_bytes(1) == std::string(1, byte), "one by one");
+            }
+        }
+        // And together.
+        tunnel.client.send(row.bytes + row.bytes);
+        CHECK(tunnel.server.read_bytes(2 * row.bytes.size()) == row.bytes + row.bytes);
+    }
+}
+
+TEST_CASE("H13 close codes pass, and then both sides end") {
+    for (const int code : {1000, 1001, 1008, 1011, 3000, 4999, 0}) {
+        CAPTURE(code);
+        const auto payload =
+            code == 0 ? ""
+                      : std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)};
+        const auto sent = frame(payload, '\x08');
+        Tunnel tunnel;
+        tunnel.client.send(sent);
+        CHECK(tunnel.server.read_bytes(sent.size()) == sent);
+        tunnel.server.send(sent);
+        tunnel.server.finish_sending();
+        CHECK(tunnel.client.read_until_close() == sent);
+        tunnel.client.shut_down();
+        CHECK(tunnel.server.read_until_close().empty());
+    }
+}
+
+TEST_CASE("H14 when one side goes, the other is told") {
+    SUBCASE("the application crashes") {
+        Tunnel tunnel;
+        { const auto gone = std::move(tunnel.server); }
+        CHECK(tunnel.client.read_until_close().empty());
+    }
+    SUBCASE("the visitor goes") {
+        Tunnel tunnel;
+        { const auto gone = std::move(tunnel.client); }
+        CHECK(tunnel.server.read_until_close().empty());
+    }
+    SUBCASE("the application ends behind its last words") {
+        Tunnel tunnel;
+        tunnel.server.send("last words");
+        tunnel.server.finish_sending();
+        CHECK(tunnel.client.read_until_close() == "last words");
+    }
+}
+
+TEST_CASE("H9 H15 who does not read holds back who writes, and costs no memory") {
+    Tunnel tunnel;
+    const int pid = tunnel.stage.gate().process().pid();
+    const auto before = resident_kib(pid);
+    const std::string piece(1 << 20, 'x');
+    constexpr std::size_t pieces = 64;
+    std::atomic<std::size_t> sent = 0;
+    std::thread writer([&] {
+        for (; sent < pieces; ++sent) tunnel.server.send(piece);
+    });
+    // The other direction goes on meanwhile.
+    for (int i = 0; i < 100; ++i) {
+        tunnel.client.send("ping");
+        REQUIRE(tunnel.server.read_bytes(4) == "ping");
+    }
+    CHECK(resident_kib(pid) < before + 32 * 1024);
+    CHECK(sent < pieces);
+    CHECK(tunnel.client.read_bytes(pieces * piece.size()) ==
+          std::string(pieces * piece.size(), 'x'));
+    writer.join();
+    CHECK(resident_kib(pid) < before + 32 * 1024);
 }

@@ -1,0 +1,309 @@
+#include <doctest/doctest.h>
+
+#include <httplib.h>
+
+#include <thread>
+
+#include "tests/support/stage.hpp"
+
+// TLS on both sides: group K. Certificates are made here with Debian's openssl.
+
+using namespace cordgate;
+using namespace cordgate::test;
+
+namespace {
+
+bool contains(const std::string& text, std::string_view piece) {
+    return text.find(piece) != std::string::npos;
+}
+
+/// What a shell command says; its exit code is asked for where it matters.
+std::string shell(const std::string& command) {
+    std::string out;
+    FILE* const pipe = ::popen(("exec 2>&1; " + command).c_str(), "r");
+    char piece[4096];
+    while (const auto size = std::fread(piece, 1, sizeof piece, pipe)) out.append(piece, size);
+    ::pclose(pipe);
+    return out;
+}
+
+/// A self-signed certificate and its key in `folder`.
+void make_certificate(const TemporaryFolder& folder, const std::string& name,
+                      const std::string& host, const std::string& days = "30") {
+    shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days " +
+          days + " -subj /CN=" + host + " -addext subjectAltName=DNS:" + host +
+          ",IP:127.0.0.1 -keyout " + folder.file(name + ".key") + " -out " +
+          folder.file(name + ".pem"));
+    std::filesystem::permissions(
+        folder.file(name + ".key"),
+        std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+/// A folder with a certificate in it.
+struct Certified : TemporaryFolder {
+    Certified() { make_certificate(*this, "gate", "app.example"); }
+};
+
+/// A gate that speaks TLS.
+struct Secure {
+    Script script() const {
+        return {.public_url = "https://app.example",
+                .server = "tls: {cert_file: '" + folder.file("gate.pem") + "', key_file: '" +
+                          folder.file("gate.key") + "'}, timeouts: {header: 1s}"};
+    }
+    Certified folder;
+    Stage stage{script()};
+
+    /// openssl s_client with these options, which asks for /public/x.
+    std::string client(const std::string& options) const {
+        return shell(
+            "printf 'GET /public/x HTTP/1.1\\r\\nHost: app.example\\r\\nConnection: "
+            "close\\r\\n\\r\\n' | timeout 20 openssl s_client -ign_eof -connect 127.0.0.1:" +
+            std::to_string(stage.port()) + " -CAfile " + folder.file("gate.pem") + " " + options);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("K1 K5 K7 K8 a listener with a certificate speaks TLS 1.2 and 1.3, and nothing older") {
+    struct Row {
+        std::string id;
+        std::string options;
+        std::string says;
+    };
+    const std::string served = "HTTP/1.1 200 OK";
+    // clang-format off
+    const Row rows[] = {
+        {"K1 TLS 1.3", "-tls1_3", served},
+        {"K1 TLS 1.2", "-tls1_2", served},
+        {"K1 TLS 1.1", "-tls1_1 -cipher ALL:@SECLEVEL=0", "alert protocol version"},
+        {"K1 TLS 1.0", "-tls1 -cipher ALL:@SECLEVEL=0", "alert protocol version"},
+        {"K1 verified", "-servername app.example -verify_hostname app.example", "Verify return code: 0 (ok)"},
+        {"K5 no name", "-noservername", served},
+        {"K5 unknown name", "-servername other.example", served},
+        {"K5 upper case", "-servername APP.EXAMPLE", served},
+        {"K5 trailing dot", "-servername app.example.", served},
+        {"K5 an address", "-servername 127.0.0.1", served},
+        {"K7 HTTP/1.1", "-alpn http/1.1", served},
+        {"K8 secure renegotiation is offered, and early data is not", "-tls1_3", "Max Early Data: 0"},
+    };
+    // clang-format on
+    Secure secure;
+    for (const auto& row : rows) {
+        CAPTURE(row.id);
+        const auto said = secure.client(row.options);
+        CHECK_MESSAGE(contains(said, row.says), said);
+        if (contains(row.says, "alert")) CHECK_FALSE(contains(said, served));
+    }
+    SUBCASE("K7 a client that only speaks h2 gets HTTP/1.1 or no connection") {
+        const auto said = secure.client("-alpn h2");
+        CHECK((contains(said, "no application protocol") || contains(said, served)));
+        CHECK_FALSE(contains(said, "ALPN protocol: h2"));
+    }
+    SUBCASE("K8 a renegotiation that the client asks for is refused") {
+        const auto said = shell(
+            "(printf 'R\\n'; sleep 1) | timeout 20 openssl s_client -tls1_2 -connect 127.0.0.1:" +
+            std::to_string(secure.stage.port()));
+        CHECK(contains(said, "RENEGOTIATING"));
+        CHECK((contains(said, "no renegotiation") || contains(said, "unexpected message") ||
+               contains(said, "handshake failure") || contains(said, ":error:")));
+    }
+    CHECK(secure.stage.app.count() >= 8);
+}
+
+TEST_CASE("K2 K9 another protocol, or half of a handshake, ends and leaves the others alone") {
+    SUBCASE("K2 HTTP on the port of TLS") {
+        Secure secure;
+        Wire wire(secure.stage.port());
+        wire.send("GET /public/x HTTP/1.1\r\nHost: app.example\r\n\r\n");
+        wire.finish_sending();
+        CHECK_FALSE(contains(wire.read_until_close(), "200 OK"));
+        CHECK(secure.stage.app.count() == 0);
+        CHECK(contains(secure.client(""), "200 OK"));
+    }
+    SUBCASE("K2 TLS on the port of HTTP") {
+        Stage stage({.server = "timeouts: {header: 1h}"});
+        Wire wire(stage.port());
+        wire.send(std::string_view("\x16\x03\x01\x00\xf1\x01\x00\x00\xed\x03\x03", 11));
+        CHECK_MESSAGE(wire.read_response().status() == 400, "at once, not in an hour");
+        wire.finish_sending();
+        CHECK(wire.read_until_close().empty());
+    }
+    SUBCASE("K9 half of a ClientHello") {
+        Secure secure;
+        Wire wire(secure.stage.port());
+        wire.send(std::string_view("\x16\x03\x01\x00\xf1\x01\x00\x00\xed\x03\x03", 11));
+        CHECK(contains(secure.client(""), "200 OK"));
+        wire.read_until_close();
+        CHECK(secure.stage.app.count() == 1);
+    }
+}
+
+TEST_CASE("K3 a certificate that cannot be used keeps the daemon from starting, and is named") {
+    struct Row {
+        std::string id;
+        std::string prepare;  ///< in the folder
+        std::string says;
+    };
+    // clang-format off
+    const Row rows[] = {
+        {"K3 missing", "rm gate.pem", "gate.pem"},
+        {"K3 no certificate", "echo nonsense > gate.pem", "gate.pem"},
+        {"K3 another's key", "openssl ecparam -genkey -name prime256v1 -noout > gate.key", "gate.key"},
+        {"K3 encrypted key", "openssl ec -in gate.key -aes256 -passout pass:x -out other.key && mv other.key gate.key", "gate.key"},
+    };
+    // clang-format on
+    for (const auto& row : rows) {
+        CAPTURE(row.id);
+        TemporaryFolder folder;
+        make_certificate(folder, "gate", "app.example");
+        shell("cd " + folder.path().string() + " && " + row.prepare);
+        folder.write("cordgate.yaml",
+                     "server: {listen: ['127.0.0.1:0'], public_url: 'https://app.example', tls: "
+                     "{cert_file: gate.pem, key_file: gate.key}}\n"
+                     "discord: {client_id: '1100000000000000001', client_secret: 'a-secret-of-"
+                     "this-table'}\nupstreams: [{url: 'http://127.0.0.1:3000'}]\n"
+                     "session: {store: 'memory:'}\ninternal: {listen: '127.0.0.1:0'}\n");
+        const auto finished = run(folder.path(), {"serve", "--config", "cordgate.yaml"});
+        CHECK((finished.code == 1 || finished.code == 78));
+        CHECK_MESSAGE(contains(finished.output, row.says), finished.output);
+    }
+}
+
+TEST_CASE("K10 K12 an https application is believed by its certificate, and to its end") {
+    TemporaryFolder folder;
+    make_certificate(folder, "app", "app.internal");
+    make_certificate(folder, "other", "other.internal");
+    httplib::SSLServer server(folder.file("app.pem").c_str(), folder.file("app.key").c_str());
+    server.Get("/public/x", [](const httplib::Request&, httplib::Response& out) {
+        out.set_content("by TLS", "text/plain");
+    });
+    const int port = server.bind_to_any_port("127.0.0.1");
+    std::thread thread([&] { server.listen_after_bind(); });
+    struct Row {
+        std::string id;
+        std::string tls;
+        int status;
+    };
+    const auto ca = "ca_file: '" + folder.file("app.pem") + "'";
+    // clang-format off
+    const Row rows[] = {
+        {"K12 its CA and its name", ca + ", server_name: app.internal", 200},
+        {"K12 its CA and its address", ca, 200},
+        {"K12 nobody vouches for it", "server_name: app.internal", 502},
+        {"K12 another's CA", "ca_file: '" + folder.file("other.pem") + "', server_name: app.internal", 502},
+        {"K12 another name", ca + ", server_name: other.internal", 502},
+        {"K12 any certificate, as was asked for", "insecure_skip_verify: true", 200},
+    };
+    // clang-format on
+    for (const auto& row : rows) {
+        CAPTURE(row.id);
+        Stage stage({.upstreams = "[{url: 'https://127.0.0.1:" + std::to_string(port) +
+                                  "', tls: {" + row.tls + "}}]"});
+        const auto answer = stage.ask(stage.request("GET /public/x", "Connection: close\r\n"));
+        CHECK(answer.status() == row.status);
+        if (row.status == 200) CHECK(answer.body == "by TLS");
+        if (contains(row.id, "any")) CHECK(contains(stage.gate().log(), "insecure_skip_verify"));
+    }
+    server.stop();
+    thread.join();
+
+    SUBCASE("K10 an end without close_notify is a cut") {
+        // s_server sends what it reads from us; killed, it says no goodbye.
+        ReservedPort reserved;
+        Stage stage({.upstreams = "[{url: 'https://127.0.0.1:" + reserved.text() +
+                                  "', tls: {insecure_skip_verify: true}}]"});
+        std::thread peer([&] {
+            shell(
+                "(sleep 1; printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhalf'; sleep 3) | timeout -s KILL 3 "
+                "openssl s_server -quiet -accept 127.0.0.1:" +
+                reserved.text() + " -cert " + folder.file("app.pem") + " -key " +
+                folder.file("app.key"));
+        });
+        Message answer;
+        const auto end = std::chrono::steady_clock::now() + patience;
+        do {
+            answer = stage.ask(stage.request("GET /public/x"));
+        } while (answer.status() == 502 && std::chrono::steady_clock::now() < end);
+        peer.join();
+        CHECK(answer.body == "half");
+        CHECK_FALSE(answer.complete);
+    }
+}
+
+TEST_CASE("K11 a Discord that cannot prove who it is gets no code") {
+    TemporaryFolder folder;
+    make_certificate(folder, "other", "other.example");
+    httplib::SSLServer server(folder.file("other.pem").c_str(), folder.file("other.key").c_str());
+    std::atomic<int> asked = 0;
+    server.set_pre_routing_handler([&](const httplib::Request&, httplib::Response&) {
+        ++asked;
+        return httplib::Server::HandlerResponse::Unhandled;
+    });
+    const auto port = std::to_string(server.bind_to_any_port("127.0.0.1"));
+    std::thread thread([&] { server.listen_after_bind(); });
+    struct Row {
+        std::string id;
+        std::string host, ca;
+    };
+    const Row rows[] = {
+        {"K11 self-signed",  "127.0.0.1", ""                                           },
+        {"K11 another name", "localhost", "ca_file: '" + folder.file("other.pem") + "'"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.id);
+        ReservedPort own;
+        folder.write(
+            "cordgate.yaml",
+            "server: {listen: ['127.0.0.1:" + own.text() +
+                "'], public_url: 'http://127.0.0.1:" + own.text() +
+                "'}\ndiscord: {client_id: '1100000000000000001', client_secret: "
+                "'a-secret-of-this-table', api_url: 'https://" +
+                row.host + ":" + port + "/api/v10'" + (row.ca.empty() ? "" : ", " + row.ca) +
+                "}\nupstreams: [{url: 'http://127.0.0.1:3000'}]\nsession: {store: 'memory:'}\n"
+                "internal: {listen: '127.0.0.1:0'}\n");
+        Daemon gate(folder.path());
+        Browser browser("http://127.0.0.1:" + own.text(), {own.number(), {}});
+        const auto login = browser.get("/login");
+        REQUIRE(login.status() == 302);
+        const auto state = parameter(login.field("Location"), "state");
+        const auto answer = browser.get("/callback?code=a-code-of-this-test&state=" + state);
+        CHECK((answer.status() == 502 || answer.status() == 503));
+        CHECK(browser.cookie("cordgate").empty());
+        CHECK(gate.process().says("discord"));
+    }
+    server.stop();
+    thread.join();
+    CHECK_MESSAGE(asked == 0, "not a byte of a request");
+}
+
+TEST_CASE("K14 K15 behind a terminator the public URL decides, and HSTS is not ours to promise") {
+    Stage stage({.public_url = "https://app.example", .server = "trusted_proxies: ['127.0.0.1']"});
+    const auto plain = stage.ask(
+        "GET /private HTTP/1.1\r\nHost: app.example\r\nX-Forwarded-Proto: "
+        "https\r\nAccept: text/html\r\n\r\n");
+    CHECK(plain.status() == 302);
+    CHECK_FALSE(plain.has("Strict-Transport-Security"));
+    const auto login = stage.ask(
+        "GET /login HTTP/1.1\r\nHost: evil\r\nX-Forwarded-Proto: "
+        "https\r\nX-Forwarded-Host: app.example\r\n\r\n");
+    CHECK(login.status() == 302);
+    CHECK(contains(login.field("Location"), "redirect_uri=https%3A%2F%2Fapp.example%2Fcallback"));
+    for (const auto& cookie : login.all("Set-Cookie")) CHECK(contains(cookie, "; Secure"));
+}
+
+TEST_CASE("K16 a client that resets while we write ends nothing but itself") {
+    Secure secure;
+    for (int i = 0; i < 20; ++i) {
+        Wire wire(secure.stage.port());
+        wire.send(std::string_view("\x16\x03\x01\x00\xf1\x01\x00\x00\xed\x03\x03", 11));
+    }
+    for (int i = 0; i < 5; ++i) {
+        shell(
+            "printf 'GET /public/x HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' | timeout -s KILL 0.2 "
+            "openssl "
+            "s_client -quiet -connect 127.0.0.1:" +
+            std::to_string(secure.stage.port()));
+    }
+    CHECK(contains(secure.client(""), "200 OK"));
+}
