@@ -139,16 +139,20 @@ private:
         TokenGrant grant;
     };
 
+    // Calls with the user's token; see session_keeper.cpp for each.
     template <class Call>
-    auto as_user(Caller& caller, Call call);
+    auto as_user(Caller& caller, Call call) -> decltype(call(Secret()));
     std::optional<Error> make_ready(Caller& caller);
     std::optional<Error> renew(Caller& caller, bool was_refused);
+    std::optional<Error> end(Caller& caller, const Error& why);
     Result<TokenGrant> renew_once(const Caller& caller, bool was_refused);
     Result<TokenGrant> renew_alone(const Caller& caller, bool was_refused);
-    Result<TokenGrant> renew_leased(const Caller& caller, bool was_refused);
-    Result<TokenGrant> keep_grant(const Caller& caller, const Secret& spent, TokenGrant grant);
-    Result<bool> write_grant(const std::string& digest, const Unsaved& unsaved);
-    std::optional<Error> end(Caller& caller, const Error& why);
+    Result<TokenGrant> renew_leased(const Caller& caller, bool was_refused,
+                                    const std::function<void()>& keep_lease);
+    Result<std::optional<TokenGrant>> newer_grant(const Caller& caller);
+    Result<TokenGrant> keep_grant(const Caller& caller, Unsaved unsaved,
+                                  const std::function<void()>& keep_lease);
+    Result<bool> write_unsaved(const std::string& digest);
 
     Result<discord::CacheEntry> fetch_user(Caller& caller, std::chrono::seconds max_age);
     Result<discord::CacheEntry> fetch_guilds(Caller& caller, std::chrono::seconds max_age,
@@ -156,9 +160,11 @@ private:
     Result<discord::CacheEntry> fetch_member(Caller& caller, Snowflake guild,
                                              std::chrono::seconds max_age);
 
-    std::optional<Pause> pause_of(Snowflake user);
-    TimePoint failed(Snowflake user, const Error& error);
-    void succeeded(Snowflake user);
+    void land(const Confirmation& confirmation);
+    std::optional<Pause> pause_of(const std::string& key) const;  // with the lock held
+    std::optional<Pause> hold_back(Snowflake user);               // with the lock held
+    TimePoint failed(const std::string& key, const Error& error);
+    void succeeded(const std::string& key);
     bool wait(std::chrono::milliseconds time);
     bool is_stopped() const;
 
@@ -171,8 +177,8 @@ private:
     std::map<std::string, std::shared_ptr<Flight>> flights_;
     std::map<std::string, std::shared_ptr<GrantFlight>> grant_flights_;
     std::map<std::string, Unsaved> unsaved_;
-    std::map<Snowflake, Pause> pauses_;
-    Pause outage_;  // Discord does not answer anybody
+    std::map<std::string, Pause> pauses_;  // by user for confirmations, by digest for grants
+    Pause outage_;                         // Discord answers nobody
 };
 
 }  // namespace cordgate

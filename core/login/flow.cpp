@@ -220,14 +220,13 @@ private:
         return true;
     }
 
-    // What cannot be learned now stays unknown, and members_at unset, so that it
-    // is asked for again soon; rules on it answer "unknown" until then.
+    // What cannot be learned now stays unknown, so that it is asked for again soon;
+    // rules on it answer "unknown" until then.
     bool ask_members() {
         if (!session_.has_scope("guilds.members.read")) return true;
         auto& identity = session_.identity;
         const bool list_is_complete =
             identity.guilds && identity.guilds->size() < complete_guild_list;
-        bool all_known = true;
         bool discord_answers = true;
         for (const Snowflake guild : settings_.member_guilds) {
             if (list_is_complete && !identity.find_guild(guild)) {
@@ -240,11 +239,10 @@ private:
                 identity.members[guild] = *std::move(member);
                 continue;
             }
-            all_known = false;
             const ErrorKind kind = member.error().kind;
             discord_answers = kind != ErrorKind::timed_out && kind != ErrorKind::unavailable;
         }
-        if (all_known) identity.members_at = now_();
+        if (!identity.members.empty()) identity.members_at = now_();
         return true;
     }
 
