@@ -32,13 +32,12 @@ class Outcome:
     closed: bool       # the connection was ended
     received: bytes    # what the client got
     upstream: list     # the bytes of each upstream connection
-    seen: list = dataclasses.field(default_factory=list)      # requests that arrived whole
+    seen: list         # requests that arrived whole, in the order of their ends
     problems: list = dataclasses.field(default_factory=list)  # why what arrived is not clean
 
     def read(self):
         for data in self.upstream:
-            found, end = http1.requests(data)
-            self.seen += found
+            _, end = http1.requests(data)
             if end not in ("end", "incomplete", "closed"):
                 self.problems.append(f"{end}: {data[:200]!r}")
         for request in self.seen:

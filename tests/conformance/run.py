@@ -45,6 +45,7 @@ class Upstream:
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.connections = []  # [bytes, since when the case counts, whether it still counts]
+        self.arrived = []      # whole requests of this case, in the order of their ends
         self.answer = None
         self.changed = time.monotonic()
         threading.Thread(target=self.accept, daemon=True).start()
@@ -77,6 +78,9 @@ class Upstream:
                     except http1.Invalid:
                         connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                         return
+                    with self.lock:
+                        if entry["counts"]:
+                            self.arrived.append(message)
                     if answer is not None:
                         connection.sendall(answer)
                         connection.shutdown(socket.SHUT_WR)
@@ -100,10 +104,11 @@ class Upstream:
             self.connections = [c for c in self.connections if not c.get("closed")]
             for c in self.connections:
                 c["from"] = len(c["data"])
+            self.arrived = []
             self.answer = answer
 
     def take(self):
-        """The bytes of this case by connection; what comes later on a half-sent one counts for no case."""
+        """The bytes of this case by connection, and its whole requests; what comes later on a half-sent one counts for no case."""
         with self.lock:
             out = []
             for c in self.connections:
@@ -112,7 +117,7 @@ class Upstream:
                     out.append(data)
                     if http1.requests(data)[1] not in ("end", "closed"):
                         c["counts"] = False
-            return out
+            return out, list(self.arrived)
 
 
 class Proxies:
@@ -260,7 +265,7 @@ def send(port, upstream, data, answer, quiet):
                 statuses, whole = count_answers(received, methods)
                 finished = whole and len(statuses) >= len(sent)
     statuses, _ = count_answers(received, methods)
-    return judge.Outcome(statuses, closed, received, upstream.take()).read()
+    return judge.Outcome(statuses, closed, received, *upstream.take()).read()
 
 
 class Case:
