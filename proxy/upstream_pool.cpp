@@ -98,6 +98,7 @@ UpstreamPtr UpstreamPool::take_idle(std::size_t upstream, Sure sure) {
     while (!idle.rested.empty()) {
         auto connection = std::move(idle.rested.back());
         idle.rested.pop_back();
+        connection->stream.set_resting(false);
         const bool fresh = loop_.now() - connection->idle_since <= max_idle_time;
         // Closed by the upstream, or bytes that nobody asked for: not reusable.
         const bool quiet =
@@ -123,6 +124,7 @@ void UpstreamPool::put_back(std::size_t upstream, UpstreamPtr connection) {
     if (idle.rested.size() + idle.resting.size() >= max_idle) return;
     connection->stream.expires_never();
     connection->buffer.release();
+    connection->stream.set_resting(true);
     connection->reused = true;
     connection->idle_since = loop_.now();
     idle.resting.push_back(std::move(connection));

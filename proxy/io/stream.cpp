@@ -62,6 +62,7 @@ void Stream::on_events(std::uint32_t events) {
         drained_maybe_ = false;
     }
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) writable_ = true;
+    if (resting_ && readable_ && !has_nothing_to_read()) return close();
     // TLS may have to write in order to read, and the other way round.
     if (reading_ && (readable_ || tls_)) attempt(reading_);
     if (writing_ && (writable_ || tls_)) attempt(writing_);

@@ -93,6 +93,8 @@ public:
     void unwatch_peer();
     static constexpr std::chrono::seconds half_close_grace{1};
 
+    /// While a stream rests, whatever comes over it closes it: nobody asked.
+    void set_resting(bool resting) { resting_ = resting; }
     /// Nothing to read and not closed by the peer, as far as the last poll told:
     /// fit for another request.
     bool is_quiet();
@@ -132,6 +134,7 @@ private:
     bool peer_finished_ = false;  ///< or has reset: an end is to be read
     bool expired_ = false;
     bool closed_ = false;
+    bool resting_ = false;
 };
 
 /// What a stream is asked to do and may have to wait for. Lives in the frame of

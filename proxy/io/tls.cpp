@@ -73,10 +73,11 @@ TlsContext make_server_tls(const config::Tls& tls) {
     if (SSL_CTX_use_certificate_chain_file(raw, tls.cert_file.c_str()) != 1) {
         refuse("server.tls.cert_file", tls.cert_file);
     }
-    if (SSL_CTX_use_PrivateKey_file(raw, tls.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-        refuse("server.tls.key_file", tls.key_file);
-    }
-    if (SSL_CTX_check_private_key(raw) != 1) {
+    const bool usable =
+        SSL_CTX_use_PrivateKey_file(raw, tls.key_file.c_str(), SSL_FILETYPE_PEM) == 1;
+    const bool another = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
+    if (!usable && !another) refuse("server.tls.key_file", tls.key_file);
+    if (another || SSL_CTX_check_private_key(raw) != 1) {
         ERR_clear_error();
         throw std::runtime_error("server.tls: the key in " + tls.key_file +
                                  " does not belong to the certificate in " + tls.cert_file);

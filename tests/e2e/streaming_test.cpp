@@ -322,6 +322,49 @@ TEST_CASE("I14 I15 I16 I19 I20 every framing of an answer comes out right for ev
     }
 }
 
+TEST_CASE("I16 A49 B15 trailers reach a client that reads them, but for those that must not be") {
+    Scene scene;
+    const auto open = [&](const std::string& te) {
+        auto [client, upstream] = scene.open(scene.get(te + "Connection: close\r\n"));
+        CHECK_FALSE(upstream.read_request().has("TE"));
+        upstream.send("HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                      chunk("hello") +
+                      "0\r\nX-Sum: 1\r\nX-Discord-User-Id: 1\r\nContent-Length: 3\r\nSet-Cookie: "
+                      "a=b\r\nTransfer-Encoding: x\r\nContent-Type: text/html\r\n\r\n");
+        return client.read_until_close();
+    };
+    const auto told = open("TE: trailers, deflate;q=0.5\r\n");
+    CHECK(contains(told, "Trailer: X-Sum\r\n"));
+    CHECK(told.ends_with("5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"));
+    const auto untold = open("");
+    CHECK_FALSE(contains(untold, "X-Sum"));
+    CHECK(untold.ends_with("5\r\nhello\r\n0\r\n\r\n"));
+}
+
+TEST_CASE("A60 what an application says behind its answer is nobody's, however late it comes") {
+    Scene scene;
+    const auto answer = [](const std::string& body) {
+        return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+               body;
+    };
+    for (int i = 0; i < 20; ++i) {
+        CAPTURE(i);
+        auto [first, upstream] = scene.open(scene.get());
+        upstream.read_request();
+        upstream.send(answer("first"));
+        CHECK(first.read_response().body == "first");
+        // The connection rests in the pool; this may not become anybody's answer.
+        upstream.send(answer("poison"));
+        Wire second(scene.stage.port());
+        second.send(scene.get());
+        auto fresh = scene.app.accept();
+        CHECK(fresh.read_request().target() == "/public/x");
+        fresh.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\nsecond");
+        CHECK(second.read_response().body == "second");
+        CHECK(upstream.is_closed());
+    }
+}
+
 TEST_CASE("I17 I18 who asks first is told to go on once the request is allowed, and not before") {
     Scene scene({.limits = "body_bytes: 1MiB"});
     const auto head = [](const std::string& path, const std::string& length) {

@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <csignal>
 #include <thread>
 
 #include "tests/support/stage.hpp"
@@ -168,6 +169,39 @@ TEST_CASE("K3 a certificate that cannot be used keeps the daemon from starting, 
         CHECK((finished.code == 1 || finished.code == 78));
         CHECK_MESSAGE(contains(finished.output, row.says), finished.output);
     }
+}
+
+TEST_CASE("K4 SIGHUP takes a new certificate up, and a broken one leaves the old in place") {
+    Secure secure;
+    const auto serial = [&] {
+        return shell("timeout 20 openssl s_client -connect 127.0.0.1:" +
+                     std::to_string(secure.stage.port()) +
+                     " < /dev/null 2> /dev/null | openssl x509 -noout -serial");
+    };
+    const auto hang_up = [&](std::string_view said) {
+        secure.stage.gate().process().signal(SIGHUP);
+        return secure.stage.gate().process().says(said);
+    };
+    const auto old = serial();
+    REQUIRE(contains(old, "serial="));
+    // A connection that began under the old certificate goes on.
+    const auto pem = secure.folder.file("gate.pem");
+    std::filesystem::copy_file(pem, secure.folder.file("old.pem"));
+    make_certificate(secure.folder, "gate", "app.example");
+    REQUIRE(hang_up("new connections get the certificate"));
+    const auto fresh = serial();
+    CHECK(contains(fresh, "serial="));
+    CHECK(fresh != old);
+    secure.folder.write("gate.pem", "no certificate");
+    REQUIRE(hang_up("the old certificate stays"));
+    CHECK(serial() == fresh);
+    CHECK(contains(secure.stage.gate().log(), "gate.pem"));
+    make_certificate(secure.folder, "gate", "app.example");
+    std::filesystem::copy_file(secure.folder.file("old.pem"), pem,
+                               std::filesystem::copy_options::overwrite_existing);
+    secure.stage.gate().process().signal(SIGHUP);
+    REQUIRE(secure.stage.gate().process().says("does not belong to the certificate"));
+    CHECK(serial() == fresh);
 }
 
 TEST_CASE("K10 K12 an https application is believed by its certificate, and to its end") {

@@ -246,6 +246,31 @@ TEST_CASE("a read of just what is there leaves a quiet stream, however large the
     CHECK(finish(pair.loop, waiting));
 }
 
+TEST_CASE("a resting stream is closed by whatever comes over it, and by nothing else, A60") {
+    struct Case {
+        std::string_view name;
+        void (*happens)(Pair&);
+        bool open;
+    };
+    // clang-format off
+    const Case cases[] = {
+        {"nothing", [](Pair&) {}, true},
+        {"a byte", [](Pair& p) { p.peer.send("x"); }, false},
+        {"the end", [](Pair& p) { p.peer.finish(); }, false},
+        {"a reset", [](Pair& p) { p.peer.reset(); }, false},
+        {"a byte once it works again", [](Pair& p) { p.stream.set_resting(false); p.peer.send("x"); }, true},
+    };
+    // clang-format on
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        Pair pair;
+        pair.stream.set_resting(true);
+        c.happens(pair);
+        pair.loop.run_once(0ms);
+        CHECK(pair.stream.is_open() == c.open);
+    }
+}
+
 TEST_CASE("what is not polled yet is found by asking the kernel, A60") {
     Pair pair;
     pair.peer.send("x");
