@@ -63,7 +63,10 @@ Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, b
     std::string_view here = input_.view();
     for (;;) {
         const auto found = scanner.scan(here, limits);
-        if (found.refusal) co_return found.refusal;
+        if (found.refusal) {
+            workspace.head_bytes.assign(here.substr(0, 5));  // the method, for the answer
+            co_return found.refusal;
+        }
         if (found.size > 0) {
             workspace.head_bytes.assign(here.substr(0, found.size));
             if (input_.empty()) {
@@ -170,7 +173,8 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     }
     rendered.clear();
     append_head(rendered, out, head, id, false);
-    rendered += out.body;
+    // HEAD is answered without content, whatever else is wrong (RFC 9110, 9.3.2).
+    if (!workspace.head_bytes.starts_with("HEAD ")) rendered += out.body;
     stream_.expires_after(gate.settings.server.timeouts.header);
     const auto sent = co_await stream_.write(rendered);
     log_access(record);

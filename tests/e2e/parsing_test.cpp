@@ -261,6 +261,19 @@ TEST_CASE("A52 a body that is expected, sent at once or never, stays a body") {
     }
 }
 
+TEST_CASE("J25 a HEAD that is refused gets no content, wherever it is refused") {
+    Stage stage;
+    for (const std::string fields : {"Host: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+                                     "Host: a\nX: 1\r\n\r\n", "\r\n", "Host: a\r\nX : 1\r\n\r\n"}) {
+        CAPTURE(fields);
+        Wire client(stage.port());
+        client.send("HEAD /public/x HTTP/1.1\r\n" + fields);
+        const auto answer = client.read_until_close();
+        CHECK(answer.starts_with("HTTP/1.1 400 "));
+        CHECK(answer.find("\r\n\r\n") == answer.size() - 4);
+    }
+}
+
 TEST_CASE("A55 an answer before the body was read ends the connection, and no body is a request") {
     Stage stage({.limits = "body_bytes: 1MiB"});
     for (const std::string length : {"Content-Length: 100000000\r\n", "Content-Length: 36\r\n"}) {
