@@ -430,7 +430,8 @@ Result<bool> SessionKeeper::write_unsaved(const std::string& digest) {
         if (it == unsaved_.end()) return false;
         unsaved = it->second;
     }
-    const auto& [spent, grant] = unsaved;
+    const auto& spent = unsaved.spent;  // clang 14 captures no structured bindings
+    const auto& grant = unsaved.grant;
     auto written = parts_.sessions.change(digest, parts_.now(), [&](Session& session) {
         if (!is_same(session.grant.refresh_token, spent)) return false;
         take_up(session, grant, parts_.settings);
