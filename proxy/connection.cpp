@@ -171,10 +171,12 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
             out.add("Set-Cookie", clear_cookie(cookie_attributes(gate, name)));
         }
     }
+    // HEAD is answered without content, whatever else is wrong (RFC 9110, 9.3.2);
+    // and who is not sure that it was one finds the end all the same.
+    out.framed = !workspace.head_bytes.starts_with("HEAD ");
     rendered.clear();
     append_head(rendered, out, head, id, false);
-    // HEAD is answered without content, whatever else is wrong (RFC 9110, 9.3.2).
-    if (!workspace.head_bytes.starts_with("HEAD ")) rendered += out.body;
+    if (out.framed) rendered += out.body;
     stream_.expires_after(gate.settings.server.timeouts.header);
     const auto sent = co_await stream_.write(rendered);
     log_access(record);

@@ -159,7 +159,7 @@ void append_head(std::string& out, const Reply& reply, const http::RequestHead& 
     }
     if (!reply.csp.empty()) add("Content-Security-Policy", reply.csp);
     if (!request_id.empty()) add("X-Request-Id", request_id);
-    if (reply.status != 204 && reply.status != 304) {
+    if (reply.framed && reply.status != 204 && reply.status != 304) {
         add("Content-Length", std::to_string(reply.body.size()));
     }
     if (!keep_alive) {

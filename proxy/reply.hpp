@@ -22,6 +22,7 @@ struct Reply {
     bool has_form = false;
     std::vector<std::pair<std::string, std::string>> fields;
     bool close = false;  ///< nothing more may be read from this client
+    bool framed = true;  ///< false: no Content-Length, for an answer without content
 
     void add(std::string name, std::string value) {
         fields.emplace_back(std::move(name), std::move(value));
