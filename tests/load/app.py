@@ -123,12 +123,14 @@ class Connection:
 
     def run(self):
         try:
+            patience = 60  # for the first request: whoever connects is served
             while not self.closing:
-                # Now and then a connection that rests is closed without a word.
-                self.socket.settimeout(self.rng.choice((0.5, 30, 30, 30)))
+                self.socket.settimeout(patience)
                 start, fields = self.reader.head()
                 self.socket.settimeout(60)
                 self.serve(start, fields)
+                # Now and then a connection that rests is closed without a word.
+                patience = self.rng.choice((0.5, 30, 30, 30))
         except (Closed, OSError):
             pass
         finally:
