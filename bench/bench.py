@@ -1,7 +1,7 @@
 """Measures proxies side by side on loopback; bench/run.sh builds what it needs.
 
 The figure that counts is CPU time per request (user + system, of the proxy's processes only,
-from /proc): it hardly depends on what else the machine does. The subjects take turns, several
+from /proc): it depends less on what else the machine does than a time would. The subjects take turns, several
 rounds; every figure is a median of the rounds, ratios are medians of the ratios within a round.
 """
 import argparse
