@@ -133,21 +133,16 @@ void note_no_file(const Values& values, const Place& home, Problems& problems) {
 }
 
 // A setting that does nothing must not look as if it did.
-void warn_not_yet(Values& values, const Settings& settings) {
+void warn_not_yet(Values& values) {
     for (const auto& row : settings_table()) {
         if (row.not_yet.empty()) continue;
         const std::string file_key = std::string(row.key) + "_file";
         const bool from_file = row.is_secret() && values.filled(file_key);
         if (!from_file && !values.filled(row.key)) continue;
         if (row.type == Type::boolean && values.node(row.key)->text == row.fallback) continue;
-        // Required there, so that a later version does not begin to hand out more.
-        if (row.key == "internal.token" && !is_local(settings.internal.listen)) continue;
         values.warning(from_file ? file_key : row.key,
                        "has no effect in this version: " + std::string(row.not_yet));
     }
-    if (settings.logout_revoke == LogoutRevoke::last_session)
-        values.warning("logout.revoke",
-                       "last_session has no effect in this version: it is the same as never");
 }
 
 }  // namespace
@@ -180,7 +175,7 @@ Loaded load(const Sources& sources) {
         read_login(values, settings);
         read_headers(values, settings);
         read_log(values, settings);
-        warn_not_yet(values, settings);
+        warn_not_yet(values);
         describe(values, settings);
     }
     Loaded out;

@@ -200,9 +200,7 @@ std::vector<Setting> make_table() {
         required(text("discord.client_id", "", "Of the application in Discord's developer portal.",
                       "\"1234\"")),
         required(secret("discord.client_secret", "Of the same application.")),
-        not_yet("there are no bot features",
-                secret("discord.bot_token",
-                       "Only for bot features; they refuse to start without it.")),
+        secret("discord.bot_token", "Only for bot features; they refuse to start without it."),
         not_yet("there is no webhook endpoint",
                 text("discord.public_key", "",
                      "Of the same application, in hex; turns on the webhook endpoint.")),
@@ -223,21 +221,20 @@ std::vector<Setting> make_table() {
         structured("login.profiles", Type::named,
                    "Other kinds of login, for /login?profile=NAME: name -> settings.",
                    profile_fields()),
-        not_yet("nobody is made a member",
-                structured("login.auto_join", Type::entries,
+        structured("login.auto_join", Type::entries,
                    "Guilds that visitors join at login; needs the scope guilds.join and a bot "
-                   "token.",
+                   "token. A guild that cannot be joined is logged, and ends no login.",
                    {required(text("guild", "", "The guild's id.",
                                     "\"197038439483310086\"")),
                  list("roles", "", "Role ids given to a new member.", "\"41771983423143936\""),
                  text("nick", "", "Nickname given to a new member.", "Visitor")}
-               )),
+               ),
         list("login.allowed_redirect_hosts", "",
              "Hosts besides our own origin that `rd` may lead to: host, host:port or .domain.",
              "wiki.example.com"),
         choice("logout.revoke", "never",
-               "Whether logging out also revokes the grant at Discord. last_session has no effect "
-               "in this version: it is the same as never.",
+               "Whether logging out also revokes the grant at Discord, which there ends every "
+               "session of this user with this application: always, or when it was their last.",
                {"never", "last_session","always"}
                ),
         required(structured("upstreams", Type::entries,
@@ -279,8 +276,10 @@ std::vector<Setting> make_table() {
         list("identity.member_guilds", "",
              "Guilds whose member object (roles, nick) is loaded, besides those that rules name.",
              "\"197038439483310086\""),
-        not_yet("profiles are kept with their sessions",
-                count("cache.users", "10000", "Profiles kept in memory.", 1, 100'000'000)),
+        count("cache.users", "10000",
+              "Answers of Discord's about users (profile, guilds, connections, members) kept in "
+              "memory for the internal API.",
+              1, 100'000'000),
         count("cache.sessions", "100000", "Sessions kept in memory.", 1, 100'000'000),
         boolean("headers.user_json", "true", "Sends X-Discord-User, the profile as JSON."),
         size("headers.user_json_bytes", "6KiB", "Largest X-Discord-User.", 256, mib),
@@ -296,13 +295,11 @@ std::vector<Setting> make_table() {
                    "Headers of your own: name -> template, e.g. \"X-Team\": \"{user.id}\"."),
         text("internal.listen", "127.0.0.1:4181",
              "Where the internal API listens: host:port, [v6]:port or unix:/path."),
-        not_yet("the internal API has health pages only, which need no token",
-                secret("internal.token",
-                       "Bearer token of the internal API; required unless it listens on loopback "
-                       "or a unix socket.")),
-        not_yet("the internal API hands out no tokens",
-                boolean("internal.expose_tokens", "false",
-                        "Lets the internal API hand out access tokens.")),
+        secret("internal.token",
+               "Bearer token of the internal API; required unless it listens on loopback or a "
+               "unix socket."),
+        boolean("internal.expose_tokens", "false",
+                "Lets the internal API hand out access tokens, and those of webhooks."),
         choice("log.level", "info", "What is logged.", {"debug", "info", "warn", "error"}
                ),
         choice("log.format", "text", "How it is logged.", {"text", "json"}

@@ -17,6 +17,9 @@ struct TokenGrant {
     TimePoint issued_at;
     TimePoint expires_at;
     std::vector<std::string> scopes;  ///< as granted: may be fewer or more than asked
+    /// What came beside the tokens, of a code exchange only: {"guild": ..., "webhook": ...}
+    /// as Discord sent them, JSON; empty for none. The webhook holds a token of its own.
+    Secret extras = {};
 };
 
 /// A login that happened and has not ended. A value: copies are snapshots.
@@ -33,6 +36,7 @@ struct Session {
     std::string return_to;     ///< where that login went
     TokenGrant grant;
     Identity identity;
+    Secret login_extras = {};  ///< TokenGrant::extras of the login; outlives its tokens
 
     bool has_scope(std::string_view scope) const {
         for (const auto& granted : grant.scopes) {

@@ -130,6 +130,7 @@ Task<Connection::Next> Connection::serve_one() {
     record.request_bytes += body.size();
     record.total =
         std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
+    worker_.gate.requests.add(record.status);
     log_access(record);
     // What nobody read, but is here whole, does not keep the next request away.
     while (!body.done() && !body.needs_reading() && body.next_buffered()) continue;
@@ -179,6 +180,7 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     if (out.framed) rendered += out.body;
     stream_.expires_after(gate.settings.server.timeouts.header);
     const auto sent = co_await stream_.write(rendered);
+    gate.requests.add(record.status);
     log_access(record);
     co_return sent ? Next::linger : Next::close;
 }

@@ -1,5 +1,7 @@
 #include "proxy/gate.hpp"
 
+#include <algorithm>
+
 namespace cordgate::proxy {
 namespace {
 
@@ -34,6 +36,14 @@ IdentityHeaderOptions header_options(const config::Settings& settings) {
     return options;
 }
 
+discord::CacheLimits cache_limits(const config::Settings& settings) {
+    discord::CacheLimits limits;
+    limits.entries = settings.cache.users;
+    const auto& ages = settings.identity;
+    limits.age = std::max({limits.age, ages.user_max_age, ages.guilds_max_age});
+    return limits;
+}
+
 }  // namespace
 
 Gate::Gate(const Parts& parts)
@@ -47,6 +57,7 @@ Gate::Gate(const Parts& parts)
       trusted(cidr_texts(settings.server.trusted_proxies)),
       routes(settings.paths, settings.upstreams, settings.rules),
       cache(settings.cache.sessions),
+      visitors(parts.discord, cache_limits(settings), parts.now),
       logins(settings.server.limits.logins_per_minute),
       upstream_tls(make_upstream_tls(settings.upstreams)),
       head_limits{settings.server.limits.header_bytes, settings.server.limits.headers,
@@ -59,7 +70,14 @@ Gate::Gate(const Parts& parts)
       discord_calls(16, 1024),
       events(parts.events) {
     if (!events) return;
-    ended_sessions = events->subscribe([this](const std::string& digest) { cache.erase(digest); });
+    ended_sessions = events->subscribe([this](const std::string& digest) {
+        ++login_counts.sessions_ended;
+        // Nothing of somebody who left stays behind; who is still here is asked for anew.
+        if (const auto live = cache.find(digest, SteadyClock::time_point::min())) {
+            visitors.forget(live->session.identity.user.id);
+        }
+        cache.erase(digest);
+    });
 }
 
 CookieAttributes cookie_attributes(const Gate& gate, const std::string& name) {

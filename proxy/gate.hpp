@@ -12,7 +12,9 @@
 #include "core/login/flow.hpp"
 #include "core/session_events.hpp"
 #include "core/session_repository.hpp"
+#include "core/visitor_calls.hpp"
 #include "proxy/client_address.hpp"
+#include "proxy/counters.hpp"
 #include "proxy/header_rules.hpp"
 #include "proxy/io/offload.hpp"
 #include "proxy/login_limiter.hpp"
@@ -48,6 +50,7 @@ struct Gate {
     TrustedProxies trusted;
     Routes routes;
     SessionCache cache;
+    VisitorCalls visitors;  ///< what applications ask Discord
     LoginLimiter logins;
     UpstreamTlsContexts upstream_tls;
     http::HeadLimits head_limits;
@@ -65,6 +68,10 @@ struct Gate {
 
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> connections{0};
+    std::atomic<int> internal_discord_calls{0};  ///< of the internal API, on their way
+    StatusCounts requests;
+    StatusCounts internal_requests;
+    LoginCounts login_counts;
 
     SessionEvents* const events;
     SessionEvents::Subscription ended_sessions;  ///< drops them from the cache

@@ -1,15 +1,108 @@
 #include "proxy/internal_api.hpp"
 
 #include <httplib.h>
+#include <sys/un.h>
+#include <unistd.h>
 
-#include <mutex>
 #include <stdexcept>
 #include <thread>
 
+#include "core/ascii.hpp"
 #include "proxy/access_log.hpp"
-#include "proxy/pages.hpp"
+#include "proxy/internal_call.hpp"
+#include "proxy/internal_problem.hpp"
+#include "proxy/listener.hpp"
 
 namespace cordgate::proxy {
+namespace {
+
+constexpr std::size_t max_body_bytes = 1 << 20;
+// Each open connection holds one, and each call that waits for Discord.
+constexpr std::size_t threads = 48;
+constexpr time_t keep_alive_seconds = 2;
+constexpr std::size_t requests_per_connection = 1000;
+
+bool is_health(const std::string& target) {
+    const auto path = target.substr(0, target.find('?'));
+    return path == "/healthz" || path == "/readyz";
+}
+
+/// Whether Host names this machine or an address: a name that somebody made to lead
+/// here (DNS rebinding) does not.
+bool is_plain_host(const std::string& host) {
+    const auto origin = Origin::parse("http://" + host);
+    if (!origin) return host.empty() || host.front() == '/';  // a unix socket's
+    return origin->is_loopback() || IpAddress::parse(origin->host).has_value();
+}
+
+std::optional<Reply> refuse(const Gate& gate, const httplib::Request& request) {
+    const auto& internal = gate.settings.internal;
+    if (request.has_header("Origin") || request.has_header("Sec-Fetch-Site")) {
+        return problem({403, "forbidden", "The internal API is not for browsers."});
+    }
+    if (is_health(request.target)) return std::nullopt;
+    if (internal.token.empty()) {
+        if (is_plain_host(request.get_header_value("Host"))) return std::nullopt;
+        return problem(
+            {403, "forbidden", "Without internal.token, Host must be localhost or an address."});
+    }
+    const auto given = request.get_header_value("Authorization");
+    const bool is_bearer = iequals(std::string_view(given).substr(0, 7), "bearer ");
+    if (is_bearer && request.get_header_value_count("Authorization") == 1 &&
+        internal.token.equals(std::string_view(given).substr(7))) {
+        return std::nullopt;
+    }
+    auto out = problem({401, "unauthorized", "The bearer token internal.token is needed."});
+    out.add("WWW-Authenticate", "Bearer");
+    return out;
+}
+
+/// What would be read without a bound, or for another meaning than ours.
+std::optional<Reply> refuse_body(const httplib::Request& request) {
+    if (request.has_header("Transfer-Encoding")) {
+        return problem({411, "invalid_request", "A body needs a Content-Length."});
+    }
+    if (request.has_header("Content-Encoding")) {
+        return problem({415, "invalid_request", "A body must not be compressed."});
+    }
+    if (request.get_header_value_count("Content-Length") > 1) {
+        return problem({400, "invalid_request", "Content-Length is given more than once."});
+    }
+    const auto type = request.get_header_value("Content-Type");
+    if (iequals(std::string_view(type).substr(0, 10), "multipart/")) {
+        return problem({415, "invalid_request", "Forms with files are not passed on."});
+    }
+    return std::nullopt;
+}
+
+void write(const Reply& reply, httplib::Response& response) {
+    response.status = reply.status;
+    for (const auto& [name, value] : reply.fields) response.set_header(name, value);
+    response.set_header("Cache-Control", "no-store");
+    response.set_header("X-Content-Type-Options", "nosniff");
+    if (!reply.body.empty()) response.set_content(reply.body, reply.content_type);
+}
+
+InternalRequest read(const httplib::Request& request) {
+    const auto mark = std::min(request.target.find('?'), request.target.size());
+    InternalRequest out;
+    out.method = request.method == "HEAD" ? "GET" : request.method;
+    out.path = request.target.substr(0, mark);
+    out.query = request.target.substr(std::min(mark + 1, request.target.size()));
+    out.body = request.body;
+    out.content_type = request.get_header_value("Content-Type");
+    out.audit_log_reason = request.get_header_value("X-Audit-Log-Reason");
+    return out;
+}
+
+/// The status of what httplib refuses on its own.
+Reply explain_status(int status) {
+    const auto text = describe_status(status);
+    return problem(
+        {status, status == 404 ? "not_found" : "invalid_request", std::string(text.what_happened)});
+}
+
+}  // namespace
 
 struct InternalApi::Impl {
     explicit Impl(Gate& g) : gate(g) {}
@@ -19,45 +112,49 @@ struct InternalApi::Impl {
     std::thread thread;
     config::Endpoint bound;
 
+    void answer(const httplib::Request& request, httplib::Response& response);
     void add_routes();
-    void answer_ready(httplib::Response& response);
+    bool bind();
 };
 
-namespace {
-
-void answer_problem(httplib::Response& response, int status, std::string_view code,
-                    std::string_view title, std::string_view detail) {
-    response.status = status;
-    response.set_content(problem_json(status, code, title, detail), std::string(problem_type));
-}
-
-}  // namespace
-
-void InternalApi::Impl::answer_ready(httplib::Response& response) {
-    if (gate.draining) {
-        return answer_problem(response, 503, "unavailable", "Draining",
-                              "The daemon finishes what is under way and takes nothing new.");
+void InternalApi::Impl::answer(const httplib::Request& request, httplib::Response& response) {
+    try {
+        write(answer_internal(gate, read(request)), response);
+    } catch (const std::exception& bug) {
+        log_error("bug", std::string("escaped the internal API: ") + bug.what());
+        write(problem({500, "unavailable", "A fault of Cordgate's own; see the log."}), response);
     }
-    const auto alive = gate.sessions.ping();
-    if (!alive) {
-        log_warn("readyz", describe_error(alive.error()));
-        return answer_problem(response, 503, "unavailable", "Store not reachable",
-                              "The session store does not answer; see the log.");
-    }
-    response.set_content("{\"ready\":true}\n", "application/json");
 }
 
 void InternalApi::Impl::add_routes() {
-    server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
-        response.set_content("{\"alive\":true}\n", "application/json");
+    // Before a body is read: who may not ask does not make us keep anything.
+    server.set_pre_routing_handler([this](const auto& request, auto& response) {
+        auto refusal = refuse(gate, request);
+        if (!refusal) refusal = refuse_body(request);
+        if (!refusal) return httplib::Server::HandlerResponse::Unhandled;
+        write(*refusal, response);
+        return httplib::Server::HandlerResponse::Handled;
     });
-    server.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
-        answer_ready(response);
-    });
+    // Our own table finds the call: it sees the path as it was sent.
+    const auto handler = [this](const httplib::Request& request, httplib::Response& response) {
+        answer(request, response);
+    };
+    const char* const everything = R"([\s\S]*)";
+    server.Get(everything, handler);
+    server.Post(everything, handler);
+    server.Put(everything, handler);
+    server.Patch(everything, handler);
+    server.Delete(everything, handler);
+    server.Options(everything, handler);
     server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
-        if (!response.body.empty()) return;
-        answer_problem(response, response.status, "not_found", "Not found",
-                       "The internal API has no such call.");
+        if (response.body.empty()) write(explain_status(response.status), response);
+    });
+    server.set_logger([this](const httplib::Request& request, const httplib::Response& response) {
+        gate.internal_requests.add(response.status);
+        // Without the query, which may hold what Discord is asked for.
+        log_debug("internal", request.method + " " +
+                                  request.target.substr(0, request.target.find('?')) + " " +
+                                  std::to_string(response.status));
     });
 }
 
@@ -69,32 +166,38 @@ InternalApi::~InternalApi() {
     stop();
 }
 
+bool InternalApi::Impl::bind() {
+    if (!bound.unix_path.empty()) {
+        if (bound.unix_path.size() >= sizeof(sockaddr_un::sun_path)) return false;
+        remove_stale_socket(bound.unix_path);
+        server.set_address_family(AF_UNIX);
+        return server.bind_to_port(bound.unix_path.c_str(), 80);
+    }
+    if (bound.port == 0) {
+        const int port = server.bind_to_any_port(bound.host.c_str());
+        bound.port = static_cast<std::uint16_t>(std::max(port, 0));
+        return port > 0;
+    }
+    // httplib would share the port with another process (SO_REUSEPORT).
+    server.set_socket_options([](socket_t fd) {
+        const int on = 1;
+        ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    });
+    return server.bind_to_port(bound.host.c_str(), bound.port);
+}
+
 void InternalApi::start() {
     auto& server = impl_->server;
     impl_->bound = impl_->gate.settings.internal.listen;
-    auto& endpoint = impl_->bound;
     server.set_read_timeout(5, 0);
     server.set_write_timeout(5, 0);
-    server.set_payload_max_length(1 << 20);
-    server.new_task_queue = [] { return new httplib::ThreadPool(4); };
-    bool ok = false;
-    if (!endpoint.unix_path.empty()) {
-        server.set_address_family(AF_UNIX);
-        ok = server.bind_to_port(endpoint.unix_path.c_str(), 80);
-    } else if (endpoint.port == 0) {
-        const int port = server.bind_to_any_port(endpoint.host.c_str());
-        ok = port > 0;
-        endpoint.port = static_cast<std::uint16_t>(port);
-    } else {
-        // httplib would share the port with another process (SO_REUSEPORT).
-        server.set_socket_options([](socket_t fd) {
-            const int on = 1;
-            ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        });
-        ok = server.bind_to_port(endpoint.host.c_str(), endpoint.port);
-    }
-    if (!ok) {
-        throw std::runtime_error("cannot listen on " + endpoint.to_string() +
+    server.set_keep_alive_timeout(keep_alive_seconds);
+    server.set_keep_alive_max_count(requests_per_connection);
+    server.set_payload_max_length(max_body_bytes);
+    server.set_tcp_nodelay(impl_->bound.unix_path.empty());
+    server.new_task_queue = [] { return new httplib::ThreadPool(threads); };
+    if (!impl_->bind()) {
+        throw std::runtime_error("cannot listen on " + impl_->bound.to_string() +
                                  " (internal.listen): the address is in use or not available; "
                                  "choose another, or port 0");
     }
@@ -111,6 +214,7 @@ void InternalApi::stop() {
     if (!impl_->thread.joinable()) return;
     impl_->server.stop();
     impl_->thread.join();
+    if (!impl_->bound.unix_path.empty()) ::unlink(impl_->bound.unix_path.c_str());
 }
 
 }  // namespace cordgate::proxy

@@ -7,9 +7,13 @@
 
 namespace cordgate::proxy {
 
-/// The second listener, for operators and the application: cpp-httplib, a few
-/// threads of its own. /healthz says that the process lives; /readyz that it can
-/// serve: the store answers and nothing drains.
+/// The second listener, for operators and the application: cpp-httplib, some threads
+/// of its own. This class knows HTTP and who may ask; what is answered is in
+/// internal_call.hpp.
+///
+/// Everything but /healthz and /readyz needs `internal.token` where one is set. What a
+/// browser sends is refused in any case: a page elsewhere must not reach an API that
+/// listens on its visitor's own machine (CSRF, DNS rebinding).
 class InternalApi {
 public:
     explicit InternalApi(Gate& gate);

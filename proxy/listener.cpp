@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -86,23 +87,26 @@ std::uint16_t bound_port(int fd) {
     return static_cast<std::uint16_t>(std::strtoul(port, nullptr, 10));
 }
 
-int bind_unix(const config::Endpoint& endpoint) {
+/// nullopt when `path` is too long for one.
+std::optional<sockaddr_un> unix_address(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (endpoint.unix_path.size() >= sizeof address.sun_path) refuse(endpoint, ENAMETOOLONG);
-    std::memcpy(address.sun_path, endpoint.unix_path.c_str(), endpoint.unix_path.size() + 1);
+    if (path.size() >= sizeof address.sun_path) return std::nullopt;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    return address;
+}
+
+int bind_unix(const config::Endpoint& endpoint) {
+    const auto named = unix_address(endpoint.unix_path);
+    if (!named) refuse(endpoint, ENAMETOOLONG);
+    const sockaddr_un& address = *named;
     const auto* where = reinterpret_cast<const sockaddr*>(&address);
 
     Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd.get() < 0) refuse(endpoint, errno);
     if (::bind(fd.get(), where, sizeof address) != 0) {
         if (errno != EADDRINUSE) refuse(endpoint, errno);
-        // Left behind by a process that died, or in use? Only a connect can tell.
-        Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        if (::connect(probe.get(), where, sizeof address) == 0 || errno != ECONNREFUSED) {
-            refuse(endpoint, EADDRINUSE);
-        }
-        ::unlink(endpoint.unix_path.c_str());
+        remove_stale_socket(endpoint.unix_path);
         if (::bind(fd.get(), where, sizeof address) != 0) refuse(endpoint, errno);
     }
     if (::listen(fd.get(), backlog) != 0) refuse(endpoint, errno);
@@ -110,6 +114,17 @@ int bind_unix(const config::Endpoint& endpoint) {
 }
 
 }  // namespace
+
+void remove_stale_socket(const std::string& path) {
+    const auto address = unix_address(path);
+    const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!address || !probe.is_open()) return;
+    // Left behind by a process that died, or in use? Only a connect can tell.
+    const auto* where = reinterpret_cast<const sockaddr*>(&*address);
+    const bool is_left =
+        ::connect(probe.get(), where, sizeof *address) != 0 && errno == ECONNREFUSED;
+    if (is_left) ::unlink(path.c_str());
+}
 
 ListeningSocket::ListeningSocket(const config::Endpoint& endpoint) : endpoint_(endpoint) {
     if (is_unix()) {

@@ -35,4 +35,8 @@ private:
     int fd_ = -1;
 };
 
+/// Removes a unix socket that a process left behind when it died. One that somebody
+/// listens on, or may, stays.
+void remove_stale_socket(const std::string& path);
+
 }  // namespace cordgate::proxy

@@ -1,5 +1,6 @@
 #include "proxy/own_pages.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "core/ascii.hpp"
@@ -7,7 +8,9 @@
 #include "core/discord/cdn.hpp"
 #include "core/url.hpp"
 #include "proxy/assets.hpp"
+#include "proxy/session_ends.hpp"
 #include "proxy/session_lookup.hpp"
+#include "proxy/visitor_documents.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -125,6 +128,7 @@ Task<Reply> login(Exchange& exchange) {
         exchange.record.error = describe_error(begun.error());
         co_return reply::from_error(exchange.page_context(), begun.error());
     }
+    ++gate.login_counts.begun;
     auto out = reply::redirect(302, begun->location);
     out.add("Set-Cookie", set_cookie(login_cookie_attributes(gate, gate.login_cookie),
                                      browser->secret().reveal(), PendingLogin::lifetime));
@@ -204,6 +208,7 @@ Task<Reply> callback(Exchange& exchange) {
     if (!answered) co_return reply::from_error(exchange.page_context(), answered.error());
     auto& finished = *answered;
     if (finished.failure) {
+        gate.login_counts.add(*finished.failure);
         exchange.record.error =
             std::string(to_string(*finished.failure)) + ": " + describe_error(finished.error);
         if (*finished.failure == LoginFailure::invalid_state) {
@@ -223,6 +228,8 @@ Task<Reply> callback(Exchange& exchange) {
     exchange.record.user_id = finished.session->identity.user.id.to_string();
     log_info("login", "user_id=" + exchange.record.user_id + " session=" +
                           finished.session->handle + " client=" + exchange.client.address);
+    ++gate.login_counts.finished;
+    for (const auto& warning : finished.warnings) log_warn("login", warning);
     gate.cache.put(make_live(gate, std::move(*finished.session), finished.token->digest()));
     auto out = reply::redirect(302, finished.return_to.str());
     out.add("Set-Cookie",
@@ -298,16 +305,11 @@ Task<Reply> log_out(Exchange& exchange) {
         }
         gate.cache.erase(digest);
         if (!session) continue;
+        ++gate.login_counts.logouts;
         exchange.record.user_id = (*session)->identity.user.id.to_string();
         log_info("logout", "user_id=" + exchange.record.user_id + " session=" + (*session)->handle +
                                " client=" + exchange.client.address);
-        if (gate.settings.logout_revoke == config::LogoutRevoke::always) {
-            gate.discord_calls.run([&gate, token = (*session)->grant.access_token] {
-                if (const auto done = gate.discord.revoke(token); !done) {
-                    log_warn("revoke", describe_error(done.error()));
-                }
-            });
-        }
+        revoke_after_logout(gate, **session);
     }
     auto out = reply::redirect(303, return_path(exchange).str());
     out.add("Set-Cookie", clear_cookie(cookie_attributes(gate, gate.session_cookie)));
@@ -319,6 +321,32 @@ Task<Reply> log_out(Exchange& exchange) {
 
 // --- below the prefix --------------------------------------------------------------
 
+/// From Discord's own list, as the internal API tells it; while Discord cannot be asked,
+/// from what the session knows.
+Task<Reply> guilds_page(Exchange& exchange, const LiveSession& live) {
+    auto& gate = exchange.gate;
+    const auto known_json = public_guilds_json(live.session, gate.identity_headers);
+    if (known_json == "null") co_return missing_scope("guilds");
+    const KnownSession known{live.digest, live.session};
+    auto json = co_await offload(gate.discord_calls, [&] { return guilds_of(gate, known); });
+    if (!json) exchange.record.error = describe_error(json.error());
+    co_return reply::json(200, json ? *json : known_json);
+}
+
+Task<Reply> connections_page(Exchange& exchange, const LiveSession& live) {
+    auto& gate = exchange.gate;
+    const auto& configured = gate.identity_headers.scopes;
+    const bool is_told =
+        std::find(configured.begin(), configured.end(), "connections") != configured.end();
+    // An older grant may allow more than we ask for now.
+    if (!is_told || !live.session.has_scope("connections")) co_return missing_scope("connections");
+    const KnownSession known{live.digest, live.session};
+    auto json = co_await offload(gate.discord_calls, [&] { return connections_of(gate, known); });
+    if (json) co_return reply::json(200, *json);
+    exchange.record.error = describe_error(json.error());
+    co_return reply::from_error(exchange.page_context(), json.error());
+}
+
 Task<Reply> visitor_page(Exchange& exchange, OwnPage page) {
     const auto& options = exchange.gate.identity_headers;
     const auto found = co_await find_session(exchange);
@@ -328,12 +356,8 @@ Task<Reply> visitor_page(Exchange& exchange, OwnPage page) {
     exchange.record.user_id = session.identity.user.id.to_string();
     switch (page) {
         case OwnPage::me: co_return reply::json(200, public_profile_json(session, options));
-        case OwnPage::guilds:
-            if (!session.identity.guilds) co_return missing_scope("guilds");
-            co_return reply::json(200, public_guilds_json(session, options));
-        case OwnPage::connections:
-            if (!session.has_scope("connections")) co_return missing_scope("connections");
-            co_return reply::refusal(exchange.page_context(), 501);
+        case OwnPage::guilds: co_return co_await guilds_page(exchange, **found);
+        case OwnPage::connections: co_return co_await connections_page(exchange, **found);
         default:
             co_return reply::redirect(302,
                                       discord::avatar_url(session.identity.user, options.cdn_url));

@@ -16,8 +16,9 @@ LiveSessionPtr SessionCache::find(const std::string& digest, SteadyClock::time_p
     auto& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
     const auto found = shard.by_digest.find(digest);
-    if (found == shard.by_digest.end()) return nullptr;
-    if ((*found->second)->cached_at < not_before) return nullptr;
+    const bool is_hit = found != shard.by_digest.end() && (*found->second)->cached_at >= not_before;
+    ++(is_hit ? shard.statistics.hits : shard.statistics.misses);
+    if (!is_hit) return nullptr;
     shard.by_use.splice(shard.by_use.begin(), shard.by_use, found->second);
     return *found->second;
 }
@@ -53,6 +54,16 @@ void SessionCache::erase(const std::string& digest) {
     if (found == shard.by_digest.end()) return;
     shard.by_use.erase(found->second);
     shard.by_digest.erase(found);
+}
+
+SessionCache::Statistics SessionCache::statistics() const {
+    Statistics total;
+    for (const auto& shard : shards_) {
+        const std::lock_guard lock(shard.mutex);
+        total.hits += shard.statistics.hits;
+        total.misses += shard.statistics.misses;
+    }
+    return total;
 }
 
 std::size_t SessionCache::size() const {

@@ -40,6 +40,12 @@ public:
     void erase(const std::string& digest);
     std::size_t size() const;
 
+    struct Statistics {
+        std::uint64_t hits = 0;
+        std::uint64_t misses = 0;  ///< not there, or too old
+    };
+    Statistics statistics() const;
+
 private:
     static constexpr std::size_t shard_count = 16;
     static constexpr std::chrono::minutes tombstone_life{1};
@@ -52,6 +58,7 @@ private:
         /// Erased lately: what a slow read brings back must not revive them.
         std::unordered_map<std::string, SteadyClock::time_point> erased;
         SteadyClock::time_point swept{};
+        Statistics statistics;
     };
 
     Shard& shard_of(const std::string& digest);

@@ -12,7 +12,7 @@ namespace {
 // Not JSON, since browsers' headers and digests need not be UTF-8; and a session
 // is decoded often. A new field goes to the end, under the next version, and
 // `decode` asks `version` before it reads it.
-constexpr std::uint8_t session_version = 1;
+constexpr std::uint8_t session_version = 2;  // 2: login_extras
 constexpr std::uint8_t login_version = 1;
 
 class Writer {
@@ -252,6 +252,7 @@ Secret encode(const Session& session) {
     out.text(session.return_to);
     write(out, session.grant);
     write(out, session.identity);
+    out.text(session.login_extras.reveal());
     return out.finish();
 }
 
@@ -272,6 +273,7 @@ Result<Session> decode_session(std::string_view bytes) {
     session.return_to = in.text();
     session.grant = read_grant(in);
     auto identity = read_identity(in);
+    if (version >= 2) session.login_extras = Secret(in.text());
     if (!identity || !in.finished()) return malformed("session: does not decode");
     session.identity = std::move(*identity);
     return session;

@@ -16,6 +16,7 @@ int run_serve(const Invocation& invocation);
 int run_check(const Invocation& invocation);
 int run_init(const std::string& directory);
 int run_demo(int port);
+int run_sessions(const Invocation& invocation);
 int run_healthcheck(const Invocation& invocation);
 
 }  // namespace cordgate

@@ -68,6 +68,12 @@ LoginSettings login_settings(const config::Settings& settings) {
     login.profiles = settings.login.profiles;
     login.member_guilds = member_guilds(settings);
     login.session_lifetime = settings.session.lifetime;
+    for (const auto& join : settings.login.auto_join) {
+        discord::JoinOptions options;
+        if (!join.nick.empty()) options.nick = join.nick;
+        options.roles = join.roles;
+        login.auto_join.push_back({join.guild, std::move(options)});
+    }
     return login;
 }
 

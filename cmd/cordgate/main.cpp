@@ -13,6 +13,7 @@ int run(const cordgate::Invocation& invocation) {
         case Command::check: return cordgate::run_check(invocation);
         case Command::init: return cordgate::run_init(invocation.directory);
         case Command::demo: return cordgate::run_demo(invocation.demo_port);
+        case Command::sessions: return cordgate::run_sessions(invocation);
         case Command::healthcheck: return cordgate::run_healthcheck(invocation);
         case Command::version: std::cout << cordgate::version_report(); return cordgate::exit_ok;
     }

@@ -24,6 +24,40 @@ void add_settings(CLI::App& command, Invocation& out) {
     }
 }
 
+struct SessionCommands {
+    CLI::App* sessions;
+    CLI::App* list;
+    CLI::App* show;
+    CLI::App* revoke;
+};
+
+SessionCommands add_sessions(CLI::App& app, Invocation& out) {
+    auto& wish = out.sessions;
+    auto* sessions = app.add_subcommand("sessions", "See and end sessions of a running daemon");
+    sessions->require_subcommand(1);
+    auto* list = sessions->add_subcommand("list", "List sessions");
+    auto* show = sessions->add_subcommand("show", "Show all that is known of a session");
+    auto* revoke = sessions->add_subcommand("revoke", "End sessions");
+    list->add_flag("--json", wish.json, "Print what the internal API says, a page a line");
+    show->add_option("HANDLE", wish.handles, "As X-Discord-Session and the list name it")
+        ->required();
+    auto* handles = revoke->add_option("HANDLE", wish.handles, "Sessions by name");
+    auto* all = revoke->add_flag("--all", wish.all, "Every session there is");
+    revoke->add_flag("--discord", wish.at_discord,
+                     "Also revoke the grant at Discord, which ends all sessions of that user");
+    for (auto* command : {list, revoke}) {
+        auto* user = command->add_option("--user", wish.user, "Those of this user");
+        auto* guild = command->add_option("--guild", wish.guild,
+                                          "Those of members of this guild, as far as is known");
+        for (auto* option : {user, guild}) {
+            option->type_name("ID");
+            if (command == revoke) option->excludes(all)->excludes(handles);
+        }
+    }
+    all->excludes(handles);
+    return {sessions, list, show, revoke};
+}
+
 }  // namespace
 
 Invocation parse_command_line(int argc, char** argv) {
@@ -40,8 +74,12 @@ Invocation parse_command_line(int argc, char** argv) {
     auto* demo =
         app.add_subcommand("demo", "Try everything on this machine, without a Discord account");
     auto* health = app.add_subcommand("healthcheck", "Ask a running daemon whether it is ready");
+    const auto sessions = add_sessions(app, out);
     auto* about = app.add_subcommand("version", "Print version, commit, compiler and libraries");
-    for (auto* command : {&app, serve, check, health}) add_settings(*command, out);
+    for (auto* command :
+         {&app, serve, check, health, sessions.list, sessions.show, sessions.revoke}) {
+        add_settings(*command, out);
+    }
     check->add_flag("--quiet,-q", out.quiet, "Print problems only");
     init->add_option("DIR", out.directory, "Where to write")->capture_default_str();
     demo->add_option("--port", out.demo_port, "Port of the gate on 127.0.0.1; 0 takes a free one")
@@ -50,6 +88,12 @@ Invocation parse_command_line(int argc, char** argv) {
 
     try {
         app.parse(argc, argv);
+        const auto& wish = out.sessions;
+        const bool names_none =
+            wish.handles.empty() && !wish.all && wish.user.empty() && wish.guild.empty();
+        if (*sessions.revoke && names_none) {
+            throw CLI::RequiredError("HANDLE, --user, --guild or --all");
+        }
     } catch (const CLI::ParseError& error) {
         out.exit_code = app.exit(error) == 0 ? 0 : 2;
         return out;
@@ -62,6 +106,9 @@ Invocation parse_command_line(int argc, char** argv) {
         {health, Command::healthcheck},
         {about,  Command::version    },
     };
+    if (*sessions.sessions) out.command = Command::sessions;
+    if (*sessions.show) out.sessions.action = SessionsWish::Action::show;
+    if (*sessions.revoke) out.sessions.action = SessionsWish::Action::revoke;
     for (const auto& [parsed, command] : commands) {
         if (*parsed) out.command = command;
     }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +43,13 @@ struct Reply {
     std::vector<std::pair<std::string, std::string>> headers;
 };
 
+/// What became of calls so far.
+struct ApiStatistics {
+    std::array<std::uint64_t, 6> by_status{};  ///< by hundreds; [0]: no answer came
+    std::uint64_t rate_limited = 0;            ///< answers that were a 429 or a ban
+    std::uint64_t held_back = 0;               ///< not sent: a rate limit, or the breaker
+};
+
 /// What Cordgate asks of Discord. calls.hpp has more, built on `request`.
 ///
 /// Calls block up to their deadline, waiting for rate limits included, and may
@@ -78,6 +87,8 @@ public:
     /// connection; POST and PATCH are sent once. An answer that is not 2xx is an
     /// error, never data.
     virtual Result<Reply> request(const Request& request) = 0;
+
+    virtual ApiStatistics statistics() const { return {}; }
 };
 
 }  // namespace cordgate::discord

@@ -1,6 +1,7 @@
 #include "core/discord/client.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -182,7 +183,20 @@ public:
         return reply;
     }
 
+    ApiStatistics statistics() const override {
+        ApiStatistics out;
+        for (std::size_t i = 0; i < out.by_status.size(); ++i) out.by_status[i] = by_status_[i];
+        out.rate_limited = rate_limited_;
+        out.held_back = held_back_;
+        return out;
+    }
+
 private:
+    void count(int status) {
+        const auto hundreds = static_cast<std::size_t>(status) / 100;
+        ++by_status_[hundreds < by_status_.size() ? hundreds : 0];
+    }
+
     static HttpUrl checked_url(const ClientOptions& options) {
         auto url = HttpUrl::parse(options.api_url);
         if (!url || url->target.find('?') != std::string::npos) {
@@ -336,11 +350,14 @@ private:
         std::optional<Error> failed;
         for (int attempt = 1; attempt <= max_attempts; ++attempt) {
             if (auto refused = place.wait(options_.longest_wait, deadline)) {
+                ++held_back_;
                 // What Discord itself said tells more than that we did not ask again.
                 return failed ? *std::move(failed) : *std::move(refused);
             }
             auto answer = http_.send(call.http, deadline);
+            count(answer ? answer->status : 0);
             auto error = answer ? read_refusal(*answer, call.name()) : answer.error();
+            if (error && error->kind == ErrorKind::rate_limited) ++rate_limited_;
             const bool again =
                 error && call.retry == Retry::once && attempt < max_attempts && may_pass(*error);
             place.answered(answer ? news_of(call, *answer) : LimitNews(),
@@ -376,6 +393,9 @@ private:
     HttpClient http_;
     RateQueue queue_;
     TokenOwners owners_;
+    std::array<std::atomic<std::uint64_t>, 6> by_status_{};
+    std::atomic<std::uint64_t> rate_limited_{0};
+    std::atomic<std::uint64_t> held_back_{0};
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ constexpr std::size_t max_guilds = 1000;           // Discord's limit is 200
 constexpr std::size_t max_token_bytes = 10240;     // as in Discord's OpenAPI document
 constexpr std::size_t max_raw_bytes = 16 * 1024;
 constexpr std::chrono::seconds default_token_life = std::chrono::hours(1);
+constexpr std::size_t max_extras_bytes = 16 * 1024;
 constexpr double max_token_life = 366.0 * 24 * 3600;
 
 Error malformed(std::string detail) {
@@ -65,6 +66,27 @@ std::vector<std::string> split_scopes(std::string_view text) {
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return scopes;
+}
+
+// The guild that a bot was added to, the webhook that was made. A guild comes with all of
+// its roles and emoji: what is too large to keep in a session is cut down to what names it.
+Secret read_extras(const Json& answer) {
+    Json extras;
+    for (const char* name : {"guild", "webhook"}) {
+        const auto it = answer.find(name);
+        if (it != answer.end() && it->is_object()) extras[name] = *it;
+    }
+    if (extras.is_null()) return {};
+    const auto dump = [&] { return Secret(extras.dump(-1, ' ', true)); };
+    if (auto whole = dump(); whole.size() <= max_extras_bytes) return whole;
+    const Json guild = extras.value("guild", Json::object());
+    Json& kept = extras["guild"] = Json::object();
+    for (const char* name : {"id", "name", "icon", "owner_id", "permissions"}) {
+        const auto it = guild.find(name);
+        if (it != guild.end() && it->dump().size() <= max_name_bytes) kept[name] = *it;
+    }
+    auto rest = dump();
+    return rest.size() <= max_extras_bytes ? rest : Secret();
 }
 
 }  // namespace
@@ -136,6 +158,7 @@ Result<TokenGrant> parse_token_grant(std::string_view json, TimePoint received_a
     if (!is_token_text(grant.access_token.reveal())) reader.fail("access_token");
     if (!is_token_text(grant.refresh_token.reveal())) reader.fail("refresh_token");
     if (!reader.problem().empty()) return malformed("token: bad " + reader.problem());
+    grant.extras = read_extras(*object);
     return grant;
 }
 

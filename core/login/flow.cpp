@@ -7,6 +7,7 @@
 
 #include "core/base64.hpp"
 #include "core/crypto.hpp"
+#include "core/discord/calls.hpp"
 #include "core/discord/json.hpp"
 #include "core/random.hpp"
 #include "core/url.hpp"
@@ -102,11 +103,11 @@ public:
         // Everything local comes before the code is spent (RFC 6749, 10.12).
         using Stage = bool (Callback::*)();
         constexpr Stage stages[] = {
-            &Callback::read_query,    &Callback::read_state, &Callback::take_pending,
-            &Callback::check_browser, &Callback::check_age,  &Callback::check_issuer,
-            &Callback::check_answer,  &Callback::read_code,  &Callback::exchange_code,
-            &Callback::ask_user,      &Callback::ask_guilds, &Callback::ask_members,
-            &Callback::make_session,
+            &Callback::read_query,    &Callback::read_state,   &Callback::take_pending,
+            &Callback::check_browser, &Callback::check_age,    &Callback::check_issuer,
+            &Callback::check_answer,  &Callback::read_code,    &Callback::exchange_code,
+            &Callback::ask_user,      &Callback::ask_guilds,   &Callback::join_guilds,
+            &Callback::ask_members,   &Callback::make_session,
         };
         for (const Stage stage : stages) {
             if (!(this->*stage)()) break;
@@ -200,6 +201,7 @@ private:
         auto grant = api_.exchange_code(code_, pending_.verifier, settings_.redirect_uri);
         if (!grant) return discord_failed(grant.error());
         session_.grant = *std::move(grant);
+        session_.login_extras = std::exchange(session_.grant.extras, Secret());
         return true;
     }
 
@@ -220,6 +222,35 @@ private:
         return true;
     }
 
+    // login.auto_join: before members are asked for, so that rules see the new one. A
+    // guild that cannot be joined is no reason to keep somebody out: rules decide that.
+    bool join_guilds() {
+        if (!session_.has_scope("guilds.join")) return true;
+        auto& identity = session_.identity;
+        bool is_new = false;
+        for (const auto& [guild, options] : settings_.auto_join) {
+            if (identity.find_guild(guild)) continue;
+            const auto joined = discord::join_guild(api_, session_.grant.access_token,
+                                                    identity.user.id, guild, options);
+            if (joined) {
+                is_new = is_new || joined->is_new;
+                const auto member = discord::parse_member(joined->member);
+                if (joined->is_new && member) identity.members[guild] = *member;
+                continue;
+            }
+            const Error& error = joined.error();
+            result_.warnings.push_back("guild " + guild.to_string() +
+                                       " not joined: " + error.detail);
+            if (error.kind == ErrorKind::timed_out || error.kind == ErrorKind::unavailable) break;
+        }
+        if (!is_new || !identity.guilds) return true;
+        auto guilds = api_.current_user_guilds(session_.grant.access_token);
+        // Without an answer the list is an old one: to be asked for again soon.
+        identity.guilds_at = guilds ? now_() : TimePoint();
+        if (guilds) identity.guilds = *std::move(guilds);
+        return true;
+    }
+
     // What cannot be learned now stays unknown, so that it is asked for again soon;
     // rules on it answer "unknown" until then.
     bool ask_members() {
@@ -229,6 +260,7 @@ private:
             identity.guilds && identity.guilds->size() < complete_guild_list;
         bool discord_answers = true;
         for (const Snowflake guild : settings_.member_guilds) {
+            if (identity.members.contains(guild)) continue;  // joined just now
             if (list_is_complete && !identity.find_guild(guild)) {
                 identity.members[guild] = std::nullopt;
                 continue;

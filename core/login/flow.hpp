@@ -8,6 +8,7 @@
 
 #include "core/clock.hpp"
 #include "core/discord/api.hpp"
+#include "core/discord/models_json.hpp"
 #include "core/result.hpp"
 #include "core/return_path.hpp"
 #include "core/rule.hpp"
@@ -28,6 +29,12 @@ struct LoginProfile {
     std::map<std::string, std::string> extra_params;
 };
 
+/// A guild that visitors become members of at login (`login.auto_join`).
+struct JoinAtLogin {
+    Snowflake guild;
+    discord::JoinOptions options;
+};
+
 struct LoginSettings {
     std::string client_id;
     std::string authorize_url;
@@ -36,6 +43,7 @@ struct LoginSettings {
     LoginProfile standard;  ///< with the scopes that rules need added
     std::map<std::string, LoginProfile> profiles;
     std::vector<Snowflake> member_guilds;  ///< identity.member_guilds and those of rules
+    std::vector<JoinAtLogin> auto_join;    ///< for logins that grant the scope guilds.join
     std::chrono::seconds session_lifetime{7 * 24 * 3600};
 };
 
@@ -83,6 +91,8 @@ struct FinishedLogin {
     /// Set on success.
     std::optional<SessionToken> token;
     std::optional<Session> session;
+    /// What went wrong without ending the login, for the log: a guild that was not joined.
+    std::vector<std::string> warnings;
 };
 
 /// The login, from /login to the session: RFC 6749 4.1 with RFC 7636.

@@ -38,6 +38,11 @@ void BlockingPool::work() {
     }
 }
 
+BlockingPool::Load BlockingPool::load() {
+    const std::lock_guard lock(mutex_);
+    return {running_, calls_.size()};
+}
+
 void BlockingPool::join() {
     {
         const std::lock_guard lock(mutex_);

@@ -34,6 +34,12 @@ public:
     /// Finishes what was taken, and takes no more.
     void join();
 
+    struct Load {
+        std::size_t running = 0;
+        std::size_t waiting = 0;
+    };
+    Load load();
+
 private:
     struct Call {
         std::function<void()> run;

@@ -60,17 +60,10 @@ TEST_CASE("a setting without effect says so on the page, in the help and when it
     };
     // clang-format off
     const Given all_of_them[] = {
-        {"discord.bot_token", "discord: {bot_token: kq8Zr4mVt2wXy6Bd0FhJ}"},
         {"discord.public_key", "discord: {public_key: \"" + std::string(64, 'a') + "\"}"},
-        {"login.auto_join",
-         "login: {scopes: [identify, guilds.join], auto_join: [{guild: '5'}]}\n"
-         "discord: {bot_token: kq8Zr4mVt2wXy6Bd0FhJ}"},
         {"identity.user_max_age", "identity: {user_max_age: 1h}"},
         {"identity.guilds_max_age", "identity: {guilds_max_age: 5m}"},
         {"identity.max_stale", "identity: {max_stale: 2h}"},
-        {"cache.users", "cache: {users: 10}"},
-        {"internal.token", "internal: {token: kq8Zr4mVt2wXy6Bd0FhJ}"},
-        {"internal.expose_tokens", "internal: {expose_tokens: true}"},
     };
     // clang-format on
     std::set<std::string> keys;
@@ -93,7 +86,6 @@ TEST_CASE("a setting without effect says so on the page, in the help and when it
     for (const auto& outer : outer_names())
         if (keys.contains(outer.key))
             CHECK(outer.help.find("No effect in this version") != std::string::npos);
-    CHECK(says(load_text("logout: {revoke: last_session}\n"), "last_session has no effect"));
     auto environment = minimal();
     environment["CORDGATE_IDENTITY_MAX_STALE"] = "5m";
     CHECK(says(load_text("log: {}\n", environment),

@@ -22,6 +22,7 @@ Session full_session() {
     session.login_data = R"({"a":"b"})";
     session.state_digest = sha256("state");
     session.return_to = "/inbox?page=2";
+    session.login_extras = Secret(R"({"guild":{"id":"1"}})");
     session.grant = {
         Secret("access"), Secret("refresh"), noon + 3ns, noon + 4ns, {"identify", "guilds"}
     };
@@ -72,6 +73,7 @@ TEST_CASE("a session is decoded as it was encoded, field by field") {
     CHECK(decoded->login_data == given.login_data);
     CHECK(decoded->state_digest == given.state_digest);
     CHECK(decoded->return_to == given.return_to);
+    CHECK(decoded->login_extras.reveal() == given.login_extras.reveal());
     CHECK(decoded->grant.access_token.reveal() == "access");
     CHECK(decoded->grant.refresh_token.reveal() == "refresh");
     CHECK(decoded->grant.issued_at == given.grant.issued_at);
@@ -137,6 +139,18 @@ TEST_CASE("times beyond all calendars decode to times one can calculate with") {
     CHECK(decoded->expires_at - noon > 24h);
 }
 
+TEST_CASE("a session of version 1 is one without login extras") {
+    auto given = full_session();
+    given.login_extras = Secret();
+    auto bytes = codec::encode(given).reveal();
+    bytes[0] = '\1';
+    bytes.resize(bytes.size() - 8);  // the size of nothing
+    const auto decoded = codec::decode_session(bytes);
+    REQUIRE(decoded);
+    CHECK(decoded->login_extras.empty());
+    CHECK(decoded->handle == given.handle);
+}
+
 TEST_CASE("no foreign bytes decode, and none crash the decoder") {
     const auto session = full_session();
     const std::string whole = codec::encode(session).reveal();
@@ -158,7 +172,7 @@ TEST_CASE("no foreign bytes decode, and none crash the decoder") {
         CHECK_FALSE(codec::decode_login(login + "x"));
     }
     SUBCASE("of another version") {
-        for (const char version : {'\0', '\2', '\x7f', '\xff'}) {
+        for (const char version : {'\0', '\3', '\x7f', '\xff'}) {
             CHECK_FALSE(codec::decode_session(version + whole.substr(1)));
             CHECK_FALSE(codec::decode_login(version + login.substr(1)));
         }

@@ -11,6 +11,7 @@ sim::Simulator::Options people_of_the_demo() {
     sim::Simulator::Options options;
     options.world = sim::demo_world();
     options.rate_limits = false;
+    options.bot_token = bot_token;
     return options;
 }
 
@@ -21,6 +22,7 @@ Stage::Stage(Script script) : discord(people_of_the_demo()), script_(std::move(s
     discord.add_redirect_uri(home() + "/callback");
     LogArchive::instance().keep_secret(
         script_.secret.empty() ? sim::demo::client_secret : script_.secret, "client secret");
+    LogArchive::instance().keep_secret(bot_token, "bot token");
     start_gate();
 }
 
@@ -46,11 +48,12 @@ std::string Stage::yaml(int port) const {
                       more(s.server) + "}\n";
     out += "discord:\n  {client_id: '" + std::string(sim::demo::client_id) + "', client_secret: '" +
            secret + "', api_url: '" + discord.api_url() + "', authorize_url: '" +
-           discord.authorize_url() + "', cdn_url: '" + discord.cdn_url() + "'}\n";
+           discord.authorize_url() + "', cdn_url: '" + discord.cdn_url() + "'" + more(s.discord) +
+           "}\n";
     out += "upstreams: " + (s.upstreams.empty() ? "[{url: '" + app.url() + "'}]" : s.upstreams);
     out += "\nrules: " + s.rules + "\n";
     out += "session: {store: '" + s.store + "'" + more(s.session) + "}\n";
-    out += "internal: {listen: '127.0.0.1:0'}\nlog: {" + s.log + "}\n";
+    out += "internal: {listen: '127.0.0.1:0'" + more(s.internal) + "}\nlog: {" + s.log + "}\n";
     const std::pair<const char*, const std::string*> sections[] = {
         {"paths",    &s.paths   },
         {"login",    &s.login   },

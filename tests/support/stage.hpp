@@ -30,9 +30,15 @@ struct Script {
     std::string store = "sqlite:sessions.db";
     std::string secret = {};     ///< empty: the right one
     std::string upstreams = {};  ///< empty: the application
+    std::string discord = {};    ///< with bot_token_setting for bot features
+    std::string internal = {};
     std::string log = "level: debug";
     std::string rest = {};  ///< further sections
 };
+
+/// The inside of `discord:` that lets the gate be the simulated bot.
+inline constexpr const char* bot_token = "bot-token-of-the-simulator-0001";
+inline const std::string bot_token_setting = "bot_token: '" + std::string(bot_token) + "'";
 
 /// Discord, an application, and a gate between them.
 class Stage {

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/discord/route.hpp"
+#include "core/url.hpp"
+#include "proxy/gate.hpp"
+#include "proxy/reply.hpp"
+
+namespace cordgate::proxy {
+
+/// A call of the internal API, as it came. Nothing here is trusted but its form.
+struct InternalRequest {
+    std::string method;  ///< in capitals; HEAD counts as GET
+    std::string path;    ///< as sent, without the query
+    std::string query;   ///< as sent, without "?"
+    std::string body;
+    std::string content_type;
+    std::string audit_log_reason;
+
+    /// What stood for "{...}" of the route, in order.
+    std::vector<std::string> parameters = {};
+};
+
+/// Answers a call, whatever it is: finds its row in the table of calls.
+/// Blocks: the store, Discord. Any thread.
+Reply answer_internal(Gate& gate, InternalRequest request);
+
+/// A call that may wait for Discord; how many may do so at once is bounded, so that
+/// health and sessions are answered while Discord is not.
+enum class Waits { for_store, for_discord };
+
+struct InternalCall {
+    std::string_view methods;  ///< "GET", "GET, PUT"
+    std::string_view path;     ///< "/v1/sessions/{handle}"; "{route}" takes all the rest
+    Reply (*answer)(Gate&, const InternalRequest&);
+    Waits waits = Waits::for_store;
+};
+
+/// Every call there is.
+const std::vector<InternalCall>& internal_calls();
+
+// --- for those who answer ------------------------------------------------------
+
+/// The parameters of a query, each at most once and only those that are known.
+class InternalQuery {
+public:
+    /// `problem` is set when the query is not one of these.
+    InternalQuery(const InternalRequest& request, std::vector<std::string_view> known);
+
+    std::string text(std::string_view name) const { return query_.get(name).value_or(""); }
+    bool has(std::string_view name) const { return query_.get(name).has_value(); }
+    /// 1 or true, 0 or false.
+    bool flag(std::string_view name);
+    std::size_t number(std::string_view name, std::size_t fallback, std::size_t least,
+                       std::size_t most);
+    std::optional<Snowflake> id(std::string_view name);
+
+    /// What was wrong; empty: nothing.
+    const std::string& problem() const { return problem_; }
+
+private:
+    Query query_;
+    std::string problem_;
+};
+
+Reply list_sessions(Gate& gate, const InternalRequest& request);
+Reply show_session(Gate& gate, const InternalRequest& request);
+Reply end_session(Gate& gate, const InternalRequest& request);
+Reply end_sessions_of_user(Gate& gate, const InternalRequest& request);
+Reply show_token(Gate& gate, const InternalRequest& request);
+
+Reply fetch_user(Gate& gate, const InternalRequest& request);
+Reply fetch_guilds(Gate& gate, const InternalRequest& request);
+Reply fetch_connections(Gate& gate, const InternalRequest& request);
+Reply fetch_member(Gate& gate, const InternalRequest& request);
+Reply join_guild(Gate& gate, const InternalRequest& request);
+Reply pass_as_user(Gate& gate, const InternalRequest& request);
+Reply pass_as_bot(Gate& gate, const InternalRequest& request);
+
+}  // namespace cordgate::proxy

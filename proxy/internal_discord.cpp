@@ -1,0 +1,224 @@
+#include "core/discord/calls.hpp"
+#include "core/discord/models_json.hpp"
+#include "proxy/access_log.hpp"
+#include "proxy/internal_call.hpp"
+#include "proxy/internal_lookup.hpp"
+#include "proxy/internal_problem.hpp"
+#include "proxy/visitor_documents.hpp"
+
+// The calls of the internal API that may ask Discord.
+
+namespace cordgate::proxy {
+namespace {
+
+constexpr std::size_t longest_age = 365 * 24 * 3600;
+
+discord::CacheKey key_of(const Session& session, discord::Resource resource, Snowflake guild = {}) {
+    return {session.identity.user.id, resource, guild};
+}
+
+/// `max_age` and `cached_only` of a fetch.
+struct Wish {
+    std::chrono::seconds max_age;
+    bool cached_only = false;
+};
+
+Wish read_wish(InternalQuery& query, std::chrono::seconds fallback) {
+    Wish wish;
+    wish.cached_only = query.flag("cached_only");
+    // What is asked of the cache alone may be of any age, unless one is given.
+    const auto otherwise =
+        wish.cached_only ? longest_age : static_cast<std::size_t>(fallback.count());
+    wish.max_age = std::chrono::seconds(query.number("max_age", otherwise, 0, longest_age));
+    return wish;
+}
+
+/// One fetch: whose, what, and how the document is made.
+struct Fetch {
+    const KnownSession& known;
+    Wish wish;
+    discord::CacheKey key;
+    std::string_view scope;
+    std::function<Result<discord::CacheEntry>()> ask;
+    std::function<Result<std::string>(std::string_view json)> document;
+};
+
+Reply answer(Gate& gate, const Fetch& fetch) {
+    const auto& session = fetch.known.session;
+    const auto failed = [&](const Error& error) {
+        return problem(explain(error, &session, fetch.scope, gate.now()));
+    };
+    if (!fetch.scope.empty() && !session.has_scope(fetch.scope)) {
+        return problem({403, "unauthorized",
+                        "The visitor did not grant the scope " + std::string(fetch.scope),
+                        "missing_scope"});
+    }
+    std::shared_ptr<const std::string> json;
+    if (fetch.wish.cached_only) {
+        const auto entry = gate.visitors.cache().peek(fetch.key);
+        if (!entry || gate.now() - entry->at > fetch.wish.max_age) {
+            Reply none;
+            none.status = 204;
+            return none;
+        }
+        json = entry->json;
+    } else {
+        const auto entry = fetch.ask();
+        if (!entry) return failed(entry.error());
+        json = entry->json;
+    }
+    if (*json == "null" && fetch.key.resource == discord::Resource::member) {
+        return problem({404, "not_found", "The visitor is not a member of this guild."});
+    }
+    const auto document = fetch.document(*json);
+    if (!document) return failed(document.error());
+    return reply::json(200, *document);
+}
+
+using Answer = std::function<Reply(const KnownSession&)>;
+
+/// For calls that begin with "/v1/sessions/{handle}".
+Reply with_session(Gate& gate, const InternalRequest& request, const Answer& answer_it) {
+    const auto known = find_known(gate, request.parameters.at(0));
+    if (!known) return problem(explain(known.error(), nullptr, "", gate.now()));
+    if (!*known) return no_such_session();
+    return answer_it(**known);
+}
+
+Reply pass_on(Gate& gate, const Result<discord::Reply>& answered, const Session* session,
+              std::string_view scope) {
+    if (!answered) return problem(explain(answered.error(), session, scope, gate.now()));
+    Reply out;
+    out.status = answered->status;
+    out.body = answered->body;
+    for (const auto& [name, value] : answered->headers) {
+        if (name == "content-type")
+            out.content_type = value;
+        else
+            out.add(name, value);
+    }
+    return out;
+}
+
+/// What a pass-through call asks for; nullopt with `refusal` set for what cannot be asked.
+std::optional<discord::Request> read_request(const InternalRequest& request, Reply& refusal) {
+    const auto route = discord::Route::parse("/" + request.parameters.back());
+    if (!route) {
+        refusal = invalid_request(
+            "not a route of Discord's API: no empty or dot segments, no encoded slashes");
+        return std::nullopt;
+    }
+    discord::Request out{discord::Request::As::nobody, {}, request.method, *route};
+    out.query = request.query;
+    out.body = request.body;
+    if (!request.content_type.empty()) out.content_type = request.content_type;
+    out.audit_log_reason = request.audit_log_reason;
+    return out;
+}
+
+}  // namespace
+
+Reply fetch_user(Gate& gate, const InternalRequest& request) {
+    InternalQuery query(request, {"max_age", "cached_only"});
+    const auto wish = read_wish(query, gate.settings.identity.user_max_age);
+    if (!query.problem().empty()) return invalid_request(query.problem());
+    return with_session(gate, request, [&](const KnownSession& known) {
+        keep_user_of(gate, known.session);
+        return answer(gate,
+                      {known, wish, key_of(known.session, discord::Resource::user), "identify",
+                       [&] { return gate.visitors.user(known, wish.max_age); },
+                       [&](auto json) { return discord::user_document(json, images(gate)); }});
+    });
+}
+
+Reply fetch_guilds(Gate& gate, const InternalRequest& request) {
+    InternalQuery query(request, {"max_age", "cached_only", "with_counts"});
+    const auto wish = read_wish(query, gate.settings.identity.guilds_max_age);
+    const bool counts = query.flag("with_counts");
+    if (!query.problem().empty()) return invalid_request(query.problem());
+    const auto resource =
+        counts ? discord::Resource::guilds_with_counts : discord::Resource::guilds;
+    return with_session(gate, request, [&](const KnownSession& known) {
+        return answer(gate,
+                      {known, wish, key_of(known.session, resource), "guilds",
+                       [&] { return gate.visitors.guilds(known, wish.max_age, counts); },
+                       [&](auto json) { return discord::guilds_document(json, images(gate)); }});
+    });
+}
+
+Reply fetch_connections(Gate& gate, const InternalRequest& request) {
+    InternalQuery query(request, {"max_age", "cached_only"});
+    const auto wish = read_wish(query, gate.settings.identity.user_max_age);
+    if (!query.problem().empty()) return invalid_request(query.problem());
+    return with_session(gate, request, [&](const KnownSession& known) {
+        return answer(
+            gate, {known, wish, key_of(known.session, discord::Resource::connections),
+                   "connections", [&] { return gate.visitors.connections(known, wish.max_age); },
+                   [](auto json) { return discord::connections_document(json); }});
+    });
+}
+
+Reply fetch_member(Gate& gate, const InternalRequest& request) {
+    InternalQuery query(request, {"max_age", "cached_only"});
+    const auto wish = read_wish(query, gate.settings.identity.guilds_max_age);
+    const auto guild = Snowflake::parse(request.parameters.at(1));
+    if (!guild) return invalid_request("guilds/{guild}: not a Discord id");
+    if (!query.problem().empty()) return invalid_request(query.problem());
+    return with_session(gate, request, [&](const KnownSession& known) {
+        return answer(gate, {known, wish, key_of(known.session, discord::Resource::member, *guild),
+                             "", [&] { return gate.visitors.member(known, *guild, wish.max_age); },
+                             [](auto json) { return discord::member_document(json); }});
+    });
+}
+
+Reply join_guild(Gate& gate, const InternalRequest& request) {
+    const auto guild = Snowflake::parse(request.parameters.at(1));
+    if (!guild) return invalid_request("guilds/{guild}: not a Discord id");
+    const auto options = discord::parse_join_options(request.body);
+    if (!options) return invalid_request(options.error().detail);
+    return with_session(gate, request, [&](const KnownSession& known) {
+        const auto& session = known.session;
+        const auto failed = [&](const Error& error, std::string_view scope) {
+            // It is the bot that asks; of the visitor only the scope can be missing.
+            const bool bot = error.source == ErrorSource::discord;
+            return problem(explain(error, bot ? nullptr : &session, scope, gate.now()));
+        };
+        if (!session.has_scope("guilds.join")) {
+            return problem({403, "unauthorized", "The visitor did not grant the scope guilds.join",
+                            "missing_scope"});
+        }
+        const auto grant = gate.visitors.grant(known);
+        if (!grant) return problem(explain(grant.error(), &session, "", gate.now()));
+        const auto joined = discord::join_guild(gate.discord, grant->access_token,
+                                                session.identity.user.id, *guild, *options);
+        if (!joined) return failed(joined.error(), "");
+        Reply out;
+        out.status = 204;
+        if (!joined->is_new) return out;
+        // The list of guilds that was known is an old one now.
+        gate.visitors.forget(session.identity.user.id);
+        const auto document = discord::member_document(joined->member);
+        if (!document) return failed(document.error(), "");
+        return reply::json(201, *document);
+    });
+}
+
+Reply pass_as_user(Gate& gate, const InternalRequest& request) {
+    Reply refusal;
+    auto asked = read_request(request, refusal);
+    if (!asked) return refusal;
+    return with_session(gate, request, [&](const KnownSession& known) {
+        return pass_on(gate, gate.visitors.request(known, *asked), &known.session,
+                       asked->route.required_scope());
+    });
+}
+
+Reply pass_as_bot(Gate& gate, const InternalRequest& request) {
+    Reply refusal;
+    auto asked = read_request(request, refusal);
+    if (!asked) return refusal;
+    asked->as = discord::Request::As::bot;
+    return pass_on(gate, gate.discord.request(*asked), nullptr, "");
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,129 @@
+#include <algorithm>
+
+#include "proxy/access_log.hpp"
+#include "proxy/internal_call.hpp"
+#include "proxy/internal_json.hpp"
+#include "proxy/internal_lookup.hpp"
+#include "proxy/internal_problem.hpp"
+#include "proxy/session_ends.hpp"
+
+// The calls of the internal API about sessions.
+
+namespace cordgate::proxy {
+namespace {
+
+constexpr std::size_t default_limit = 100;
+constexpr std::size_t most_sessions = 1000;
+constexpr std::size_t max_cursor_bytes = 256;
+
+SessionState state_of(const Gate& gate, const Session& session) {
+    const auto now = gate.now();
+    const auto& identity = session.identity;
+    const auto& limits = gate.settings.identity;
+    if (now >= session.grant.expires_at && session.grant.refresh_token.empty()) {
+        return SessionState::revoked;
+    }
+    const bool old_user = now - identity.user_at > limits.user_max_age;
+    const bool old_guilds = identity.guilds && now - identity.guilds_at > limits.guilds_max_age;
+    return old_user || old_guilds ? SessionState::stale : SessionState::valid;
+}
+
+std::string view_of(const Gate& gate, const Session& session) {
+    return session_json(session, {gate.settings.discord.cdn_url, state_of(gate, session),
+                                  gate.settings.internal.expose_tokens});
+}
+
+bool is_in_guild(const Session& session, Snowflake guild) {
+    const auto& members = session.identity.members;
+    const auto it = members.find(guild);
+    return session.identity.find_guild(guild) || (it != members.end() && it->second);
+}
+
+Reply failed(Gate& gate, const Error& error) {
+    return problem(explain(error, nullptr, "", gate.now()));
+}
+
+}  // namespace
+
+Reply list_sessions(Gate& gate, const InternalRequest& request) {
+    InternalQuery query(request, {"user_id", "guild_id", "limit", "cursor"});
+    const auto user = query.id("user_id");
+    const auto guild = query.id("guild_id");
+    const auto limit = query.number("limit", default_limit, 1, most_sessions);
+    const auto cursor = query.text("cursor");
+    if (!query.problem().empty()) return invalid_request(query.problem());
+    if (cursor.size() > max_cursor_bytes) return invalid_request("cursor: not one of ours");
+
+    const auto page = gate.sessions.list(user, cursor, limit, gate.now());
+    if (!page) return failed(gate, page.error());
+    std::vector<std::string> found;
+    for (const auto& known : page->sessions) {
+        if (guild && !is_in_guild(known.session, *guild)) continue;
+        found.push_back(view_of(gate, known.session));
+    }
+    return reply::json(200, session_list_json(found, page->next));
+}
+
+Reply show_session(Gate& gate, const InternalRequest& request) {
+    const auto known = find_known(gate, request.parameters.at(0));
+    if (!known) return failed(gate, known.error());
+    if (!*known) return no_such_session();
+    return reply::json(200, view_of(gate, (*known)->session));
+}
+
+Reply end_session(Gate& gate, const InternalRequest& request) {
+    InternalQuery query(request, {"revoke"});
+    const bool revoke = query.flag("revoke");
+    if (!query.problem().empty()) return invalid_request(query.problem());
+    const auto known = find_known(gate, request.parameters.at(0));
+    if (!known) return failed(gate, known.error());
+    if (!*known) return no_such_session();
+
+    const auto until = gate.now();
+    const auto ended = gate.sessions.end((*known)->digest);
+    if (!ended) return failed(gate, ended.error());
+    gate.cache.erase((*known)->digest);
+    const auto& session = (*known)->session;
+    gate.visitors.forget(session.identity.user.id);
+    log_info("internal", "session ended: user_id=" + session.identity.user.id.to_string() +
+                             " session=" + session.handle);
+    if (revoke) {
+        // The session has ended whatever Discord says, and its tokens are gone with it.
+        const auto revoked = revoke_grant(gate, session, until);
+        if (!revoked) {
+            auto out = explain(revoked.error(), &session, "", gate.now());
+            out.detail = "The session has ended, but its grant was not revoked. " + out.detail;
+            out.ended = true;
+            return problem(out);
+        }
+    }
+    Reply out;
+    out.status = 204;
+    return out;
+}
+
+Reply end_sessions_of_user(Gate& gate, const InternalRequest& request) {
+    const auto user = Snowflake::parse(request.parameters.at(0));
+    if (!user) return invalid_request("users/{id}: not a Discord id");
+    const auto ended = gate.sessions.end_user(*user, gate.now());
+    if (!ended) return failed(gate, ended.error());
+    for (const auto& digest : *ended) gate.cache.erase(digest);
+    gate.visitors.forget(*user);
+    log_info("internal",
+             std::to_string(ended->size()) + " sessions ended: user_id=" + user->to_string());
+    return reply::json(200, ended_json(ended->size()));
+}
+
+Reply show_token(Gate& gate, const InternalRequest& request) {
+    if (!gate.settings.internal.expose_tokens) {
+        return problem({403, "forbidden", "internal.expose_tokens is false."});
+    }
+    const auto known = find_known(gate, request.parameters.at(0));
+    if (!known) return failed(gate, known.error());
+    if (!*known) return no_such_session();
+    const auto grant = gate.visitors.grant(**known);
+    if (!grant) return problem(explain(grant.error(), &(*known)->session, "", gate.now()));
+    return reply::json(200, token_json(*grant, gate.now()));
+}
+
+}  // namespace cordgate::proxy

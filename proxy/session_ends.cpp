@@ -1,0 +1,49 @@
+#include "proxy/session_ends.hpp"
+
+#include "proxy/access_log.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+/// Whether the user of `session` has no other. When the store cannot tell: no, since a
+/// revocation would end sessions that nobody asked to end.
+bool was_last(Gate& gate, const Session& session) {
+    std::string cursor;
+    do {
+        const auto page = gate.sessions.list(session.identity.user.id, cursor, 100, gate.now());
+        if (!page) {
+            log_warn("revoke", describe_error(page.error()));
+            return false;
+        }
+        if (!page->sessions.empty()) return false;
+        cursor = page->next;
+    } while (!cursor.empty());
+    return true;
+}
+
+}  // namespace
+
+Result<std::size_t> revoke_grant(Gate& gate, const Session& session, TimePoint until) {
+    // The refresh token lives longer: an access token that has expired names no grant.
+    const auto& grant = session.grant;
+    const auto& token = grant.refresh_token.empty() ? grant.access_token : grant.refresh_token;
+    const auto revoked = gate.discord.revoke(token);
+    if (!revoked) return revoked.error();
+    const auto ended = gate.sessions.end_user(session.identity.user.id, until);
+    if (!ended) return ended.error();
+    for (const auto& digest : *ended) gate.cache.erase(digest);
+    return ended->size();
+}
+
+void revoke_after_logout(Gate& gate, const Session& session) {
+    const auto when = gate.settings.logout_revoke;
+    if (when == config::LogoutRevoke::never) return;
+    const bool taken = gate.discord_calls.run([&gate, when, session, until = gate.now()] {
+        if (when == config::LogoutRevoke::last_session && !was_last(gate, session)) return;
+        const auto done = revoke_grant(gate, session, until);
+        if (!done) log_warn("revoke", describe_error(done.error()));
+    });
+    if (!taken) log_warn("revoke", "not asked for: too many calls to Discord are waiting");
+}
+
+}  // namespace cordgate::proxy
