@@ -6,7 +6,6 @@ import base64
 import contextlib
 import hashlib
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -227,8 +226,6 @@ def idle(rng, gate):
 
 def wrk(rng, gate):
     """Many small requests at once, by a client that is quick."""
-    if not shutil.which("wrk"):
-        return
     _, cookie = rng.choice(gate.sessions)
     said = subprocess.run(["wrk", "-t1", "-c16", "-d1s", "--timeout", "30s", "-H", f"Cookie: {cookie}",
                            f"{gate.url}/private/bytes?size=300"], capture_output=True, text=True, check=True).stdout
