@@ -36,7 +36,7 @@ Task<void> Connection::run(TlsContext tls) {
     }
     if (next == Next::linger) co_await linger();
     if (next == Next::abort) co_return stream_.abort();
-    stream_.shutdown_send();
+    if (next != Next::linger) stream_.shutdown_send();
     stream_.close();
 }
 
@@ -141,8 +141,7 @@ Task<Connection::Next> Connection::serve_one() {
 Connection::Next Connection::after(const Exchange& exchange) const {
     // Only a reset tells an HTTP/1.0 client that a body was cut.
     if (exchange.cut) return exchange.head.minor_version == 0 ? Next::abort : Next::close;
-    if (!exchange.body.done()) return Next::linger;
-    return exchange.keep_alive ? Next::again : Next::close;
+    return exchange.keep_alive && exchange.body.done() ? Next::again : Next::linger;
 }
 
 /// A head that we do not take: says why, and reads nothing more.
@@ -189,7 +188,7 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
 /// unread bytes would reset it (RFC 9112, 9.6). Bounded in time and size.
 Task<void> Connection::linger() {
     stream_.expires_after(linger_time);
-    if (!stream_.is_tls()) stream_.shutdown_send();
+    stream_.shutdown_send();
     input_.release();
     std::size_t total = 0;
     while (total < linger_bytes) {

@@ -18,6 +18,7 @@ struct Tunnel {
     FrameBorders to_client_frames;
     std::uint64_t to_client = 0;
     bool ended = false;
+    bool torn = false;  ///< the client may have a part of a frame
 
     /// One side is finished: the other cannot be told half of it.
     void end() {
@@ -44,9 +45,10 @@ Task<void> upstream_to_client(Tunnel& tunnel) {
     auto& buffer = tunnel.upstream.buffer;
     while (!tunnel.ended) {
         if (!buffer.empty()) {
-            if (tunnel.websocket) tunnel.to_client_frames.feed(buffer.view());
             const auto sent = co_await tunnel.exchange.stream.write(buffer.view());
+            tunnel.torn = !sent;
             if (!sent) break;
+            if (tunnel.websocket) tunnel.to_client_frames.feed(buffer.view());
             tunnel.to_client += buffer.size();
         }
         buffer.release();
@@ -95,8 +97,11 @@ Task<std::uint64_t> run_tunnel(Exchange& exchange) {
         if (!sent) co_return 0;
     }
     early.release();
+    // One that was made while the gate drains begins with its end.
+    if (exchange.gate.draining) tunnel.ended = true;
     co_await both(client_to_upstream(tunnel, early), upstream_to_client(tunnel));
-    if (exchange.gate.draining && websocket && tunnel.to_client_frames.at_border()) {
+    if (exchange.gate.draining && websocket && !tunnel.torn &&
+        tunnel.to_client_frames.at_border()) {
         exchange.stream.expires_after(std::chrono::seconds(1));
         (void)co_await exchange.stream.write(close_frame);
     }

@@ -66,6 +66,7 @@ private:
     void render_cookies();
     void note_login_data_told();
     std::string_view first_piece();
+    Task<bool> tell_to_continue();
     Task<void> send_body();
     Task<bool> read_head();
     Task<void> receive();
@@ -78,6 +79,7 @@ private:
     Task<void> start_tunnel();
 
     bool passes_trailers() const;
+    bool announces_what_does_not_come() const;
     bool may_repeat() const;
     void fail(const Error& error) {
         if (!failure_) failure_ = error;
@@ -196,18 +198,23 @@ std::string_view UpstreamExchange::first_piece() {
     return buffered && *buffered ? **buffered : std::string_view{};
 }
 
+/// RFC 9110, 10.1.1; nothing for a client that sends without being told. Before
+/// the answer may come, which is written to the same stream.
+Task<bool> UpstreamExchange::tell_to_continue() {
+    const bool waits = x_.head.expect_continue && x_.body.size() == 0 && x_.body.leftover().empty();
+    if (!waits) co_return true;
+    x_.stream.expires_after(timeouts_.body);
+    const auto sent = co_await x_.stream.write("HTTP/1.1 100 Continue\r\n\r\n");
+    if (!sent) {
+        fail(sent.error());
+        connection_->stream.close();
+    }
+    co_return sent.has_value();
+}
+
 /// The rest of the body. Stops quietly when the upstream does not want more:
 /// its answer may be on its way, and decides.
 Task<void> UpstreamExchange::send_body() {
-    if (x_.head.expect_continue && x_.body.size() == 0) {
-        x_.stream.expires_after(timeouts_.body);
-        const auto sent = co_await x_.stream.write("HTTP/1.1 100 Continue\r\n\r\n");
-        if (!sent) {
-            fail(sent.error());
-            connection_->stream.close();
-            co_return;
-        }
-    }
     BodyBatch batch(x_.head.framing == http::Framing::chunked);
     while (!batch.ended()) {
         auto piece = x_.body.next_buffered();
@@ -223,8 +230,11 @@ Task<void> UpstreamExchange::send_body() {
         connection_->stream.expires_after(timeouts_.upstream);
         const auto sent = co_await connection_->stream.write(batch.parts());
         if (!sent) co_return;
+        // What is slow now is the client, which has a deadline of its own.
+        connection_->stream.expires_never();
     }
     request_sent_ = true;
+    connection_->stream.expires_after(timeouts_.upstream);
 }
 
 // --- receiving ---------------------------------------------------------------
@@ -248,9 +258,7 @@ Task<bool> UpstreamExchange::read_head() {
             fail({ErrorKind::malformed_reply, ErrorSource::upstream, std::string(refusal->reason)});
             co_return false;
         }
-        if (request_sent_ || !response_begun_) {
-            connection_->stream.expires_after(timeouts_.upstream);
-        }
+        if (request_sent_) connection_->stream.expires_after(timeouts_.upstream);
         const auto size = co_await connection_->stream.read_into(buffer, BlockCache::block_size);
         if (!size) {
             fail(size.error());
@@ -324,6 +332,14 @@ void UpstreamExchange::render_response(bool chunked) {
     x_.out += "\r\n";
 }
 
+/// An answer to HEAD, or a 304, that tells of a body: applications that send it
+/// all the same would answer the next request with it.
+bool UpstreamExchange::announces_what_does_not_come() const {
+    if (response_.framing != http::Framing::none) return false;
+    const auto length = response_.value("content-length");
+    return (!length.empty() && length != "0") || response_.find("transfer-encoding");
+}
+
 /// Chunked on both sides, and the client has said that it reads them.
 bool UpstreamExchange::passes_trailers() const {
     return response_.framing == http::Framing::chunked && x_.head.minor_version == 1 &&
@@ -381,7 +397,7 @@ Task<void> UpstreamExchange::relay_response() {
     // else's; is_quiet also finds those that TLS has read already.
     reusable_ = request_sent_ && response_.keep_alive() &&
                 response_.framing != http::Framing::until_close && connection_->buffer.empty() &&
-                !x_.head.wants_upgrade();
+                !announces_what_does_not_come() && !x_.head.wants_upgrade();
 }
 
 /// What follows runs without us, and without our memory: see run_tunnel.
@@ -452,7 +468,7 @@ Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection
         });
         co_await receive();
         x_.stream.unwatch_peer();
-    } else {
+    } else if (connection_->stream.expires_never(); co_await tell_to_continue()) {
         co_await both(send_body(), receive_and_stop_sending());
     }
     if (failure_ && connection_->reused && may_repeat() &&

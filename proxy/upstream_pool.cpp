@@ -99,21 +99,18 @@ UpstreamPtr UpstreamPool::take_idle(std::size_t upstream, Sure sure) {
         auto connection = std::move(idle.rested.back());
         idle.rested.pop_back();
         connection->stream.set_resting(false);
-        const bool fresh = loop_.now() - connection->idle_since <= max_idle_time;
         // Closed by the upstream, or bytes that nobody asked for: not reusable.
         const bool quiet =
             sure == Sure::now ? connection->stream.is_quiet_now() : connection->stream.is_quiet();
-        if (fresh && quiet) return connection;
+        if (quiet) return connection;
     }
     return nullptr;
 }
 
 /// Those at the front have waited longest.
 void UpstreamPool::drop_dead(std::vector<UpstreamPtr>& rested) {
-    const auto alive = std::ranges::find_if(rested, [this](const UpstreamPtr& connection) {
-        return loop_.now() - connection->idle_since <= max_idle_time &&
-               connection->stream.is_quiet();
-    });
+    const auto alive = std::ranges::find_if(
+        rested, [](const UpstreamPtr& connection) { return connection->stream.is_open(); });
     if (alive != rested.begin()) rested.erase(rested.begin(), alive);
 }
 
@@ -122,11 +119,10 @@ void UpstreamPool::put_back(std::size_t upstream, UpstreamPtr connection) {
     settle(idle);
     drop_dead(idle.rested);
     if (idle.rested.size() + idle.resting.size() >= max_idle) return;
-    connection->stream.expires_never();
+    connection->stream.expires_after(max_idle_time);
     connection->buffer.release();
     connection->stream.set_resting(true);
     connection->reused = true;
-    connection->idle_since = loop_.now();
     idle.resting.push_back(std::move(connection));
 }
 

@@ -18,7 +18,6 @@ struct UpstreamConnection {
     Stream stream;
     Buffer buffer;        ///< what was read and not yet used
     bool reused = false;  ///< came out of the pool: may have died meanwhile
-    SteadyClock::time_point idle_since;
 };
 
 using UpstreamPtr = std::unique_ptr<UpstreamConnection>;

@@ -1,5 +1,8 @@
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <thread>
 
 #include "cmd/cordgate/commands.hpp"
 #include "cmd/cordgate/gate_process.hpp"
@@ -47,6 +50,11 @@ int run_serve(const Invocation& invocation) {
     } catch (const std::exception& error) {
         proxy::log_error("not started", error.what());
     }
+    // A log that nobody reads must not keep a daemon alive that has stopped.
+    std::thread([code] {
+        std::this_thread::sleep_for(std::chrono::seconds(2));
+        std::_Exit(code);
+    }).detach();
     proxy::stop_logging();
     return code;
 }

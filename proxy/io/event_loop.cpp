@@ -178,6 +178,11 @@ void EventLoop::unwatch_listener(int fd) {
     ::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
+bool EventLoop::has_news_for(const Watcher& watcher) const {
+    return std::ranges::any_of(
+        pending_, [&](const epoll_event& event) { return event.data.ptr == &watcher; });
+}
+
 void EventLoop::forget(Watcher& watcher) {
     for (auto& event : pending_) {
         if (event.data.ptr == &watcher) event.data.ptr = nullptr;

@@ -93,6 +93,7 @@ void Stream::end_waiting(ErrorKind kind) {
 }
 
 void Stream::on_expiry() {
+    if (resting_) return close();
     if (!reading_ && !writing_) return;
     expired_ = true;
     end_waiting(ErrorKind::timed_out);
@@ -154,11 +155,14 @@ void Stream::tell_gone() {
     if (const auto gone = std::exchange(peer_gone_, nullptr)) gone();
 }
 
+/// Once the peer has finished: whether it left a next request, which wants an
+/// answer first, or was reset since.
 void Stream::on_tick() {
     char byte = 0;
     const auto size = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (size > 0) return;  // the next request; it wants an answer first
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    // Of TLS there is at least its own good-bye.
+    if (tls_ ? tls_->peek() == TlsSession::Step::done : size > 0) return;
     finished_for_ += Deadlines::tick;
     if (size < 0 || finished_for_ > half_close_grace) tell_gone();
 }
@@ -174,7 +178,7 @@ bool Stream::has_nothing_to_read() {
 
 bool Stream::is_quiet() {
     if (!is_open() || peer_finished_) return false;
-    return !(tls_ || readable_) || has_nothing_to_read();
+    return !(tls_ || readable_ || loop_.has_news_for(*this)) || has_nothing_to_read();
 }
 
 bool Stream::is_quiet_now() {

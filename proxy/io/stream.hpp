@@ -93,7 +93,8 @@ public:
     void unwatch_peer();
     static constexpr std::chrono::seconds half_close_grace{1};
 
-    /// While a stream rests, whatever comes over it closes it: nobody asked.
+    /// While a stream rests, whatever comes over it closes it, since nobody asked,
+    /// and so does its deadline.
     void set_resting(bool resting) { resting_ = resting; }
     /// Nothing to read and not closed by the peer, as far as the last poll told:
     /// fit for another request.

@@ -365,6 +365,76 @@ TEST_CASE("A60 what an application says behind its answer is nobody's, however l
     }
 }
 
+TEST_CASE("A52 I6 an answer never crosses the 100 that comes before it") {
+    Scene scene;
+    // A client that reads nothing fills its side until the 100 has to wait.
+    const std::string asks =
+        "POST /public/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n";
+    auto [client, upstream] = scene.open(asks);
+    CHECK(client.read_response().status() == 100);
+    upstream.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+    upstream.send(response("413 Content Too Large", "", "no"));
+    auto answer = client.read_response();
+    while (answer.status() == 103) answer = client.read_response();
+    CHECK(answer.status() == 413);
+    CHECK(client.is_closed());
+    // Sent without being told: no 100, which nobody waits for.
+    auto [hasty, second] = scene.open(asks + chunk("hello") + "0\r\n\r\n");
+    CHECK(second.read_request().body == "hello");
+    second.send(response("200 OK", "", "yes"));
+    CHECK(hasty.read_response().status() == 200);
+}
+
+TEST_CASE("J8 a client that pauses its upload is not the application's delay") {
+    Scene scene({.server = "timeouts: {upstream: 1s, body: 20s}"});
+    auto [client, upstream] =
+        scene.open("POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    const auto begin = std::chrono::steady_clock::now();
+    // Longer than the application would be given.
+    while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(2500)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    client.send("world");
+    CHECK(upstream.read_request().body == "helloworld");
+    upstream.send(response("200 OK", "", "all"));
+    CHECK(client.read_response().body == "all");
+    // And the application's own silence is still its own.
+    client.send(scene.get());
+    CHECK(client.read_response().status() == 504);
+}
+
+TEST_CASE("A55 I13 the end of a long answer reaches a client that has more to say") {
+    Scene scene;
+    const std::string big = noise(2'000'000);
+    auto [client, upstream] = scene.open(scene.get("Connection: close\r\n"));
+    upstream.read_request();
+    std::thread application([&wire = upstream, &big] {
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(big.size()) + "\r\n\r\n" +
+                  big);
+    });
+    client.send("\r\nGET /public/next HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto answer = client.read_response();
+    application.join();
+    CHECK(answer.complete);
+    CHECK(answer.body == big);
+    CHECK_FALSE(client.was_reset());
+}
+
+TEST_CASE("I21 an application that sends the body of a HEAD answers nobody else with it") {
+    Scene scene;
+    auto [client, upstream] = scene.open("HEAD /public/x HTTP/1.1\r\nHost: a\r\n\r\n");
+    upstream.read_request();
+    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
+    CHECK(client.read_response("HEAD").status() == 200);
+    client.send(scene.get());
+    auto fresh = scene.app.accept();
+    CHECK(upstream.is_closed());
+    fresh.read_request();
+    fresh.send(response("200 OK", "", "mine"));
+    CHECK(client.read_response().body == "mine");
+}
+
 TEST_CASE("I17 I18 who asks first is told to go on once the request is allowed, and not before") {
     Scene scene({.limits = "body_bytes: 1MiB"});
     const auto head = [](const std::string& path, const std::string& length) {
@@ -430,7 +500,9 @@ TEST_CASE("I21 I22 an answer that has no body takes none, whatever stands there"
         CHECK(answer.field("Content-Length") == row.kept);
         // What stood there too many is not the next answer.
         client.send("GET /public/next HTTP/1.1\r\nHost: a\r\n\r\n");
-        const bool clean = row.answer.ends_with("\r\n\r\n");
+        // Nor may it be, of an application that announces a body and sends it late.
+        const bool clean =
+            row.answer.ends_with("\r\n\r\n") && row.answer.find("Length: 5") == std::string::npos;
         auto next = clean ? std::move(upstream) : scene.app.accept();
         CHECK(next.read_request().target() == "/public/next");
         next.send(response("200 OK", "", "next"));
