@@ -128,6 +128,6 @@ TEST_CASE("quartcord U18: login.auto_join makes a visitor a member before rules 
         stage.discord.approve_as(demo::pip);
         auto pip = stage.browser();
         CHECK(pip.visit("/x").status() == 403);
-        CHECK(contains(stage.gate().log(), "not joined"));
+        CHECK(stage.gate().process().says("not joined"));
     }
 }
