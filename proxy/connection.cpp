@@ -9,7 +9,7 @@ namespace cordgate::proxy {
 namespace {
 
 constexpr std::chrono::seconds linger_time{2};
-constexpr std::size_t linger_bytes = 512 * 1024;
+constexpr std::size_t linger_bytes = 64 * 1024 * 1024;  // the time ends it before
 
 }  // namespace
 
