@@ -74,13 +74,6 @@ std::string data_of(Wire& wire, std::size_t size) {
     return out;
 }
 
-// AddressSanitizer keeps what was freed for a while, so that nobody uses it unseen.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t quarantine_kib = 256 * 1024;
-#else
-constexpr std::size_t quarantine_kib = 0;
-#endif
-
 std::size_t resident_kib(int pid) {
     std::ifstream status("/proc/" + std::to_string(pid) + "/status");
     for (std::string line; std::getline(status, line);) {
@@ -145,7 +138,7 @@ TEST_CASE("I3 I4 a long body takes no memory, in chunks, either way") {
         while (size < pieces * piece.size()) size += data_of(client, 1).size();
         writer.join();
         CHECK(size == pieces * piece.size());
-        CHECK(resident_kib(pid) < before + 32 * 1024 + quarantine_kib);
+        CHECK(resident_kib(pid) < before + 32 * 1024);
         // The end comes with the application's end, and not before.
         upstream.send("0\r\n\r\n");
         CHECK(client.read_bytes(5) == "0\r\n\r\n");
@@ -160,7 +153,7 @@ TEST_CASE("I3 I4 a long body takes no memory, in chunks, either way") {
         while (size < pieces * piece.size()) size += data_of(upstream, 1).size();
         writer.join();
         CHECK(size == pieces * piece.size());
-        CHECK(resident_kib(pid) < before + 32 * 1024 + quarantine_kib);
+        CHECK(resident_kib(pid) < before + 32 * 1024);
         client.send("0\r\n\r\n");
         CHECK(upstream.read_bytes(5) == "0\r\n\r\n");
         upstream.send(response("200 OK", "", "ok"));
