@@ -29,11 +29,6 @@ Setting shown_as(std::string_view example, Setting row) {
 }
 
 // A setting that later versions will follow; `instead` says what holds today.
-Setting not_yet(std::string_view instead, Setting row) {
-    row.not_yet = instead;
-    return row;
-}
-
 Setting boolean(std::string_view key, std::string_view fallback, std::string_view help) {
     return {.key = key, .type = Type::boolean, .fallback = fallback, .help = help};
 }
@@ -200,10 +195,12 @@ std::vector<Setting> make_table() {
         required(text("discord.client_id", "", "Of the application in Discord's developer portal.",
                       "\"1234\"")),
         required(secret("discord.client_secret", "Of the same application.")),
-        secret("discord.bot_token", "Only for bot features; they refuse to start without it."),
-        not_yet("there is no webhook endpoint",
-                text("discord.public_key", "",
-                     "Of the same application, in hex; turns on the webhook endpoint.")),
+        secret("discord.bot_token",
+               "Of the application's bot: looks members up instead of asking as the visitor, which "
+               "Discord allows more often. Only for guilds that the bot is in."),
+        text("discord.public_key", "",
+             "Of the same application, in hex; turns on the webhook endpoint, "
+             "paths.prefix/discord-events."),
         text("discord.api_url", "https://discord.com/api/v10", "Where Discord's API is."),
         text("discord.authorize_url", "https://discord.com/oauth2/authorize",
              "Where browsers go to sign in."),
@@ -263,22 +260,20 @@ std::vector<Setting> make_table() {
         choice("session.cookie.same_site", "lax", "When browsers send the cookie across sites.",
                {"lax", "strict", "none"}
                ),
-        not_yet("the profile of the login counts until the session ends",
-                seconds("identity.user_max_age", "1h", "How old the profile may be.", 0, 30 * day)),
-        not_yet("guilds and roles of the login count until the session ends, so a kicked member "
-                "stays in until then; see session.lifetime",
-                seconds("identity.guilds_max_age", "5m", "How old guild and role knowledge may be.",
-                        0, 30 * day)),
-        not_yet("Discord is asked at the login only",
-                seconds("identity.max_stale", "1h",
-                        "How long the last answer may serve while Discord cannot be asked.", 0,
-                        30 * day)),
+        seconds("identity.user_max_age", "1h", "How old the profile may be.", 0, 30 * day),
+        seconds("identity.guilds_max_age", "5m",
+                "How old guild and role knowledge may be; a kicked member is out by then.", 0,
+                30 * day),
+        seconds("identity.max_stale", "1h",
+                "How old it may get while Discord cannot be asked; from then on 503. A profile may "
+                "be that much older than user_max_age.",
+                0, 30 * day),
         list("identity.member_guilds", "",
              "Guilds whose member object (roles, nick) is loaded, besides those that rules name.",
              "\"197038439483310086\""),
         count("cache.users", "10000",
               "Answers of Discord's about users (profile, guilds, connections, members) kept in "
-              "memory for the internal API.",
+              "memory.",
               1, 100'000'000),
         count("cache.sessions", "100000", "Sessions kept in memory.", 1, 100'000'000),
         boolean("headers.user_json", "true", "Sends X-Discord-User, the profile as JSON."),

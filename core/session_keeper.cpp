@@ -522,6 +522,8 @@ public:
         : keeper_(keeper), settings_(keeper.parts_.settings), known_(known) {}
 
     Confirmation run() {
+        if (keeper_.is_stopped()) note({ErrorKind::unavailable, ErrorSource::gate, "stopping"});
+        if (error_) return outcome();
         // Another replica may have been here; and what ended needs no look.
         auto found = keeper_.parts_.sessions.find(known_.digest, keeper_.parts_.now());
         if (found && !*found) return ended(std::nullopt);
@@ -764,7 +766,11 @@ Result<Secret> SessionKeeper::access_token(const KnownSession& known) {
 
 Result<CacheEntry> SessionKeeper::user(const KnownSession& known, seconds max_age) {
     Caller caller(known);
-    if (!caller.has_scope("identify")) return missing_scope("identify");
+    const auto& identity = known.session.identity;
+    // What the session was made with is as good as what was asked for since.
+    if (!identity.user.raw.empty()) {
+        cache_.put({caller.user, Resource::user}, identity.user.raw, identity.user_at);
+    }
     return fetch_user(caller, max_age);
 }
 
@@ -792,6 +798,8 @@ Result<CacheEntry> SessionKeeper::connections(const KnownSession& known, seconds
 Result<CacheEntry> SessionKeeper::member(const KnownSession& known, Snowflake guild,
                                          seconds max_age) {
     Caller caller(known);
+    constexpr std::string_view scope = "guilds.members.read";
+    if (!caller.has_scope(scope)) return missing_scope(scope);
     return fetch_member(caller, guild, max_age);
 }
 

@@ -110,7 +110,8 @@ Task<Connection::Next> Connection::serve_one() {
     const auto& head = workspace.head;
     BodyReader body(stream_, input_, head, ErrorSource::client, server.timeouts.body,
                     server.limits.body_bytes);
-    Exchange exchange{gate, worker_.upstreams, stream_, workspace, head, body, workspace.out};
+    Exchange exchange{gate, worker_.upstreams, worker_.running, stream_, workspace, head,
+                      body, workspace.out};
     exchange.client = gate.trusted.resolve(peer_, head, server.public_url.is_secure());
     exchange.request_id =
         exchange.client.request_id.empty() ? random_id() : std::string(exchange.client.request_id);

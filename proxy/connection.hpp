@@ -18,6 +18,7 @@ struct WorkerContext {
     Gate& gate;
     EventLoop& loop;
     UpstreamPool& upstreams;
+    RunningExchanges& running;
     WorkspacePool workspaces = {};
 };
 

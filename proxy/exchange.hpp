@@ -8,6 +8,7 @@
 #include "proxy/gate.hpp"
 #include "proxy/io/stream.hpp"
 #include "proxy/reply.hpp"
+#include "proxy/running.hpp"
 #include "proxy/upstream_pool.hpp"
 #include "proxy/workspace.hpp"
 
@@ -18,6 +19,7 @@ namespace cordgate::proxy {
 struct Exchange {
     Gate& gate;
     UpstreamPool& upstreams;
+    RunningExchanges& others;
     Stream& stream;  ///< to the client
     Workspace& workspace;
     const http::RequestHead& head;  ///< in the workspace
@@ -26,11 +28,15 @@ struct Exchange {
     ClientInfo client = {};
     std::string request_id = {};
     AccessRecord record = {};
-    bool keep_alive = true;     ///< of the connection to the client
-    bool head_sent = false;     ///< a response has begun: no other can follow
-    bool cut = false;           ///< the response ended before its end
-    UpstreamPtr upgraded = {};  ///< after 101, no HTTP any more: the other end
-    Stream* tunnel = nullptr;   ///< the same once bytes go both ways
+    bool keep_alive = true;      ///< of the connection to the client
+    bool head_sent = false;      ///< a response has begun: no other can follow
+    bool cut = false;            ///< the response ended before its end
+    UpstreamPtr upgraded = {};   ///< after 101, no HTTP any more: the other end
+    Stream* tunnel = nullptr;    ///< the same once bytes go both ways
+    Stream* upstream = nullptr;  ///< the upstream that works for it, before that
+    std::optional<std::chrono::seconds> stale = {};  ///< age of what Discord said, when too old
+    bool session_ended = false;  ///< whoever asked may not any more: it is being cut
+    Running running = {};        ///< known by its session while it is forwarded
 
     /// The origin that the browser asked; nullopt for a Host that makes none.
     std::optional<Origin> asked_origin() const {

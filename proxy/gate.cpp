@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/freshness.hpp"
+
 namespace cordgate::proxy {
 namespace {
 
@@ -36,11 +38,18 @@ IdentityHeaderOptions header_options(const config::Settings& settings) {
     return options;
 }
 
-discord::CacheLimits cache_limits(const config::Settings& settings) {
+FreshnessSettings freshness_settings(const config::Settings& settings,
+                                     const std::vector<Snowflake>& member_guilds) {
+    const auto& identity = settings.identity;
+    return {identity.user_max_age, identity.guilds_max_age, identity.max_stale, member_guilds,
+            !settings.discord.bot_token.empty()};
+}
+
+discord::CacheLimits document_limits(const config::Settings& settings) {
     discord::CacheLimits limits;
     limits.entries = settings.cache.users;
-    const auto& ages = settings.identity;
-    limits.age = std::max({limits.age, ages.user_max_age, ages.guilds_max_age});
+    limits.age = std::max({limits.age, settings.identity.user_max_age,
+                           settings.identity.guilds_max_age, settings.identity.max_stale});
     return limits;
 }
 
@@ -57,7 +66,6 @@ Gate::Gate(const Parts& parts)
       trusted(cidr_texts(settings.server.trusted_proxies)),
       routes(settings.paths, settings.upstreams, settings.rules),
       cache(settings.cache.sessions),
-      visitors(parts.discord, cache_limits(settings), parts.now),
       logins(settings.server.limits.logins_per_minute),
       upstream_tls(make_upstream_tls(settings.upstreams)),
       head_limits{settings.server.limits.header_bytes, settings.server.limits.headers,
@@ -68,13 +76,18 @@ Gate::Gate(const Parts& parts)
       own_cookies{session_cookie, login_cookie, logged_out_cookie},
       store_calls(4, 4096),
       discord_calls(16, 1024),
+      keeper_calls(8, 4096),
+      keeper({freshness_settings(settings, login.settings().member_guilds), discord, sessions, now,
+              [this](std::function<void()> call) { return keeper_calls.run(std::move(call)); },
+              [this](const Confirmation& news) { take_up_confirmation(*this, news); },
+              document_limits(settings)}),
       events(parts.events) {
     if (!events) return;
     ended_sessions = events->subscribe([this](const std::string& digest) {
         ++login_counts.sessions_ended;
         // Nothing of somebody who left stays behind; who is still here is asked for anew.
         if (const auto live = cache.find(digest, SteadyClock::time_point::min())) {
-            visitors.forget(live->session.identity.user.id);
+            keeper.forget(live->session.identity.user.id);
         }
         cache.erase(digest);
     });

@@ -11,8 +11,8 @@
 #include "core/identity_headers.hpp"
 #include "core/login/flow.hpp"
 #include "core/session_events.hpp"
+#include "core/session_keeper.hpp"
 #include "core/session_repository.hpp"
-#include "core/visitor_calls.hpp"
 #include "proxy/client_address.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/header_rules.hpp"
@@ -50,7 +50,6 @@ struct Gate {
     TrustedProxies trusted;
     Routes routes;
     SessionCache cache;
-    VisitorCalls visitors;  ///< what applications ask Discord
     LoginLimiter logins;
     UpstreamTlsContexts upstream_tls;
     http::HeadLimits head_limits;
@@ -61,10 +60,12 @@ struct Gate {
     std::string logged_out_cookie;
     std::vector<std::string> own_cookies;
 
-    /// Store calls and name look-ups; and calls to Discord, which may be slow
-    /// without making the others wait.
+    /// Store calls and name look-ups; calls to Discord that a visitor waits for; and
+    /// sessions that are looked at again. None makes the others wait.
     BlockingPool store_calls;
     BlockingPool discord_calls;
+    BlockingPool keeper_calls;
+    SessionKeeper keeper;  ///< brings what it learns to the cache; what applications ask Discord
 
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> connections{0};

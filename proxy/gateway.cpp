@@ -80,7 +80,7 @@ Task<void> answer_request(Exchange& exchange) {
     if (asks_who(rule)) {
         live = find_cached_session(exchange);
         if (!live) {
-            auto found = co_await find_session(exchange);
+            auto found = co_await find_fresh_session(exchange);
             if (!found) {
                 exchange.record.error = describe_error(found.error());
                 co_return co_await send_reply(
@@ -109,6 +109,7 @@ Task<void> answer_request(Exchange& exchange) {
         case Verdict::anonymous: break;
     }
     if (verdict != Verdict::allow) live.reset();  // known or not, the rule does not name them
+    if (live) exchange.others.enter(exchange, live->digest, rule);
     co_await forward(exchange, *match.route, std::move(live));
 }
 

@@ -55,7 +55,7 @@ Reply answer(Gate& gate, const Fetch& fetch) {
     }
     std::shared_ptr<const std::string> json;
     if (fetch.wish.cached_only) {
-        const auto entry = gate.visitors.cache().peek(fetch.key);
+        const auto entry = gate.keeper.cache().peek(fetch.key);
         if (!entry || gate.now() - entry->at > fetch.wish.max_age) {
             Reply none;
             none.status = 204;
@@ -126,7 +126,7 @@ Reply fetch_user(Gate& gate, const InternalRequest& request) {
         keep_user_of(gate, known.session);
         return answer(gate,
                       {known, wish, key_of(known.session, discord::Resource::user), "identify",
-                       [&] { return gate.visitors.user(known, wish.max_age); },
+                       [&] { return gate.keeper.user(known, wish.max_age); },
                        [&](auto json) { return discord::user_document(json, images(gate)); }});
     });
 }
@@ -141,7 +141,7 @@ Reply fetch_guilds(Gate& gate, const InternalRequest& request) {
     return with_session(gate, request, [&](const KnownSession& known) {
         return answer(gate,
                       {known, wish, key_of(known.session, resource), "guilds",
-                       [&] { return gate.visitors.guilds(known, wish.max_age, counts); },
+                       [&] { return gate.keeper.guilds(known, wish.max_age, counts); },
                        [&](auto json) { return discord::guilds_document(json, images(gate)); }});
     });
 }
@@ -151,10 +151,10 @@ Reply fetch_connections(Gate& gate, const InternalRequest& request) {
     const auto wish = read_wish(query, gate.settings.identity.user_max_age);
     if (!query.problem().empty()) return invalid_request(query.problem());
     return with_session(gate, request, [&](const KnownSession& known) {
-        return answer(
-            gate, {known, wish, key_of(known.session, discord::Resource::connections),
-                   "connections", [&] { return gate.visitors.connections(known, wish.max_age); },
-                   [](auto json) { return discord::connections_document(json); }});
+        return answer(gate,
+                      {known, wish, key_of(known.session, discord::Resource::connections),
+                       "connections", [&] { return gate.keeper.connections(known, wish.max_age); },
+                       [](auto json) { return discord::connections_document(json); }});
     });
 }
 
@@ -166,7 +166,7 @@ Reply fetch_member(Gate& gate, const InternalRequest& request) {
     if (!query.problem().empty()) return invalid_request(query.problem());
     return with_session(gate, request, [&](const KnownSession& known) {
         return answer(gate, {known, wish, key_of(known.session, discord::Resource::member, *guild),
-                             "", [&] { return gate.visitors.member(known, *guild, wish.max_age); },
+                             "", [&] { return gate.keeper.member(known, *guild, wish.max_age); },
                              [](auto json) { return discord::member_document(json); }});
     });
 }
@@ -187,7 +187,7 @@ Reply join_guild(Gate& gate, const InternalRequest& request) {
             return problem({403, "unauthorized", "The visitor did not grant the scope guilds.join",
                             "missing_scope"});
         }
-        const auto grant = gate.visitors.grant(known);
+        const auto grant = gate.keeper.grant(known);
         if (!grant) return problem(explain(grant.error(), &session, "", gate.now()));
         const auto joined = discord::join_guild(gate.discord, grant->access_token,
                                                 session.identity.user.id, *guild, *options);
@@ -196,7 +196,7 @@ Reply join_guild(Gate& gate, const InternalRequest& request) {
         out.status = 204;
         if (!joined->is_new) return out;
         // The list of guilds that was known is an old one now.
-        gate.visitors.forget(session.identity.user.id);
+        gate.keeper.forget(session.identity.user.id);
         const auto document = discord::member_document(joined->member);
         if (!document) return failed(document.error(), "");
         return reply::json(201, *document);
@@ -208,7 +208,7 @@ Reply pass_as_user(Gate& gate, const InternalRequest& request) {
     auto asked = read_request(request, refusal);
     if (!asked) return refusal;
     return with_session(gate, request, [&](const KnownSession& known) {
-        return pass_on(gate, gate.visitors.request(known, *asked), &known.session,
+        return pass_on(gate, gate.keeper.request(known, *asked), &known.session,
                        asked->route.required_scope());
     });
 }

@@ -84,7 +84,7 @@ Reply end_session(Gate& gate, const InternalRequest& request) {
     if (!ended) return failed(gate, ended.error());
     gate.cache.erase((*known)->digest);
     const auto& session = (*known)->session;
-    gate.visitors.forget(session.identity.user.id);
+    gate.keeper.forget(session.identity.user.id);
     log_info("internal", "session ended: user_id=" + session.identity.user.id.to_string() +
                              " session=" + session.handle);
     if (revoke) {
@@ -108,7 +108,7 @@ Reply end_sessions_of_user(Gate& gate, const InternalRequest& request) {
     const auto ended = gate.sessions.end_user(*user, gate.now());
     if (!ended) return failed(gate, ended.error());
     for (const auto& digest : *ended) gate.cache.erase(digest);
-    gate.visitors.forget(*user);
+    gate.keeper.forget(*user);
     log_info("internal",
              std::to_string(ended->size()) + " sessions ended: user_id=" + user->to_string());
     return reply::json(200, ended_json(ended->size()));
@@ -121,7 +121,7 @@ Reply show_token(Gate& gate, const InternalRequest& request) {
     const auto known = find_known(gate, request.parameters.at(0));
     if (!known) return failed(gate, known.error());
     if (!*known) return no_such_session();
-    const auto grant = gate.visitors.grant(**known);
+    const auto grant = gate.keeper.grant(**known);
     if (!grant) return problem(explain(grant.error(), &(*known)->session, "", gate.now()));
     return reply::json(200, token_json(*grant, gate.now()));
 }

@@ -95,7 +95,7 @@ void write_caches(Exposition& out, Gate& gate) {
                                {"hit",  sessions.hits  },
                                {"miss", sessions.misses}
     });
-    const auto discord = gate.visitors.cache().statistics();
+    const auto discord = gate.keeper.cache().statistics();
     out.gauge("discord_cache_entries", "Answers of Discord's in memory.").sample(discord.entries);
     out.gauge("discord_cache_bytes", "Size of these answers.").sample(discord.bytes);
     out.counter("discord_cache_lookups_total", "Look-ups of answers of Discord's, by result.")

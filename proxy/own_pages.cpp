@@ -8,6 +8,7 @@
 #include "core/discord/cdn.hpp"
 #include "core/url.hpp"
 #include "proxy/assets.hpp"
+#include "proxy/discord_events.hpp"
 #include "proxy/session_ends.hpp"
 #include "proxy/session_lookup.hpp"
 #include "proxy/visitor_documents.hpp"
@@ -349,7 +350,7 @@ Task<Reply> connections_page(Exchange& exchange, const LiveSession& live) {
 
 Task<Reply> visitor_page(Exchange& exchange, OwnPage page) {
     const auto& options = exchange.gate.identity_headers;
-    const auto found = co_await find_session(exchange);
+    const auto found = co_await find_fresh_session(exchange);
     if (!found) co_return reply::from_error(exchange.page_context(), found.error());
     if (!*found) co_return not_signed_in(exchange);
     const auto& session = (*found)->session;
@@ -386,15 +387,16 @@ struct PageMethods {
 };
 
 constexpr PageMethods page_methods[] = {
-    {OwnPage::login,       "GET, HEAD"      },
-    {OwnPage::callback,    "GET"            },
-    {OwnPage::logout,      "GET, HEAD, POST"},
-    {OwnPage::me,          "GET, HEAD"      },
-    {OwnPage::guilds,      "GET, HEAD"      },
-    {OwnPage::connections, "GET, HEAD"      },
-    {OwnPage::avatar,      "GET, HEAD"      },
-    {OwnPage::assets,      "GET, HEAD"      },
-    {OwnPage::ping,        "GET, HEAD"      },
+    {OwnPage::login,          "GET, HEAD"      },
+    {OwnPage::callback,       "GET"            },
+    {OwnPage::logout,         "GET, HEAD, POST"},
+    {OwnPage::me,             "GET, HEAD"      },
+    {OwnPage::guilds,         "GET, HEAD"      },
+    {OwnPage::connections,    "GET, HEAD"      },
+    {OwnPage::avatar,         "GET, HEAD"      },
+    {OwnPage::discord_events, "POST"           },
+    {OwnPage::assets,         "GET, HEAD"      },
+    {OwnPage::ping,           "GET, HEAD"      },
 };
 
 /// The methods of a page; nullopt for what is not there.
@@ -416,7 +418,9 @@ bool is_listed(std::string_view list, std::string_view method) {
 
 Task<Reply> make_reply(Exchange& exchange, OwnPage page) {
     const auto allowed = allowed_methods(page);
-    if (!allowed) co_return reply::refusal(exchange.page_context(), 404);
+    const bool is_off =
+        page == OwnPage::discord_events && exchange.gate.settings.discord.public_key.empty();
+    if (!allowed || is_off) co_return reply::refusal(exchange.page_context(), 404);
     if (!is_listed(*allowed, exchange.head.method)) {
         co_return method_not_allowed(exchange, *allowed);
     }
@@ -428,6 +432,7 @@ Task<Reply> make_reply(Exchange& exchange, OwnPage page) {
             co_return co_await ask_to_log_out(exchange);
         case OwnPage::ping: co_return reply::text(200, "ok");
         case OwnPage::assets: co_return asset_page(exchange);
+        case OwnPage::discord_events: co_return co_await receive_discord_event(exchange);
         default: co_return co_await visitor_page(exchange, page);
     }
 }

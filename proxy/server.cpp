@@ -104,7 +104,8 @@ public:
           tls_(tls),
           upstreams_(loop_, gate.store_calls, gate.settings.upstreams, gate.upstream_tls,
                      gate.settings.server.timeouts.connect),
-          context_{gate, loop_, upstreams_} {}
+          running_(gate, loop_),
+          context_{gate, loop_, upstreams_, running_} {}
 
     /// Coroutines that were cut short end here: they refer to every other member.
     ~Worker() { loop_.end_tasks(); }
@@ -132,6 +133,7 @@ private:
     const ServerTls* tls_;
     EventLoop loop_;
     UpstreamPool upstreams_;
+    RunningExchanges running_;
     WorkerContext context_;
     std::list<Connection> connections_;
     std::list<Acceptor> acceptors_;
@@ -300,6 +302,10 @@ void Server::reload_certificates() {
     if (impl_->tls) impl_->tls->reload();
 }
 
+void Server::upkeep() {
+    impl_->gate.keeper_calls.run([&gate = impl_->gate] { gate.keeper.upkeep(); });
+}
+
 void Server::drain() {
     impl_->gate.draining = true;
     for (auto& worker : impl_->workers) worker.drain();
@@ -315,7 +321,9 @@ void Server::stop() {
     impl_->gate.draining = true;
     for (auto& worker : impl_->workers) worker.stop();
     for (auto& worker : impl_->workers) worker.join();
+    impl_->gate.keeper.stop();
     impl_->internal.stop();
+    impl_->gate.keeper_calls.join();
     impl_->gate.store_calls.join();
     impl_->gate.discord_calls.join();
     for (const auto& path : impl_->unix_paths) ::unlink(path.c_str());

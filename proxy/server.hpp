@@ -28,6 +28,8 @@ public:
     /// Reads server.tls's files again, for the connections to come; throws
     /// std::runtime_error when they cannot be used, and the old ones stay.
     void reload_certificates();
+    /// What is to be done now and then; does not block.
+    void upkeep();
     /// No new connections; what is under way is finished, up to timeouts.drain.
     void drain();
     /// Whether a drain has come to its end.

@@ -23,14 +23,14 @@ LiveSessionPtr SessionCache::find(const std::string& digest, SteadyClock::time_p
     return *found->second;
 }
 
-void SessionCache::put(LiveSessionPtr session) {
+bool SessionCache::put(LiveSessionPtr session) {
     auto& shard = shard_of(session->digest);
     const std::lock_guard lock(shard.mutex);
-    if (shard.erased.contains(session->digest)) return;
+    if (shard.erased.contains(session->digest)) return false;
     if (const auto found = shard.by_digest.find(session->digest); found != shard.by_digest.end()) {
         *found->second = std::move(session);
         shard.by_use.splice(shard.by_use.begin(), shard.by_use, found->second);
-        return;
+        return true;
     }
     shard.by_use.push_front(std::move(session));
     shard.by_digest.emplace(shard.by_use.front()->digest, shard.by_use.begin());
@@ -38,6 +38,14 @@ void SessionCache::put(LiveSessionPtr session) {
         shard.by_digest.erase(shard.by_use.back()->digest);
         shard.by_use.pop_back();
     }
+    return true;
+}
+
+void SessionCache::replace(LiveSessionPtr session) {
+    auto& shard = shard_of(session->digest);
+    const std::lock_guard lock(shard.mutex);
+    const auto found = shard.by_digest.find(session->digest);
+    if (found != shard.by_digest.end()) *found->second = std::move(session);
 }
 
 void SessionCache::erase(const std::string& digest) {

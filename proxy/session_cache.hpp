@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/session.hpp"
+#include "core/session_keeper.hpp"
 #include "proxy/io/deadlines.hpp"
 
 namespace cordgate::proxy {
@@ -20,9 +21,12 @@ struct LiveSession {
     std::string digest;   ///< its key in the store
     std::string headers;  ///< "X-Discord-User-Id: 1\r\n" lines
     SteadyClock::time_point cached_at;
+    Freshness freshness;                           ///< how long what it says may be used
     mutable std::atomic<Clock::rep> last_seen{0};  ///< ticks since Clock's epoch
     mutable std::atomic<Clock::rep> touched{0};    ///< last time the store was told
     mutable std::atomic<bool> login_data_pending{false};
+    mutable std::atomic<Clock::rep> asked_ahead{0};  ///< last time it was asked for ahead of need
+    mutable std::atomic<Clock::rep> again_at{0};     ///< Discord could not tell: not before
 };
 
 using LiveSessionPtr = std::shared_ptr<const LiveSession>;
@@ -35,8 +39,10 @@ public:
 
     /// Null when it is not there or was put in before `not_before`.
     LiveSessionPtr find(const std::string& digest, SteadyClock::time_point not_before);
-    /// Ignored for a session that was erased since it was read from the store.
-    void put(LiveSessionPtr session);
+    /// False, and ignored, for a session that was erased since it was read from the store.
+    bool put(LiveSessionPtr session);
+    /// Puts it in place of what is there; ignored when nothing is.
+    void replace(LiveSessionPtr session);
     void erase(const std::string& digest);
     std::size_t size() const;
 

@@ -4,6 +4,7 @@
 
 #include "core/ascii.hpp"
 #include "core/cookie.hpp"
+#include "proxy/freshness.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -21,6 +22,8 @@ SteadyClock::time_point oldest_entry(const Gate& gate) {
     return since ? std::max(*since, now - entry_age) : now - SessionEvents::unheard_age;
 }
 
+}  // namespace
+
 bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now) {
     if (now >= live.session.expires_at) return true;
     const auto idle = gate.settings.session.idle_timeout;
@@ -28,9 +31,7 @@ bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now) {
     return idle > seconds::zero() && now - seen >= idle;
 }
 
-/// Notes the use, and now and then tells the store, so that the idle limit stays
-/// away: never a write per request.
-void touch(Gate& gate, const LiveSession& live, TimePoint now) {
+void note_use(Gate& gate, const LiveSession& live, TimePoint now) {
     const auto ticks = now.time_since_epoch().count();
     live.last_seen.store(ticks, std::memory_order_relaxed);
     const auto idle = gate.settings.session.idle_timeout;
@@ -44,8 +45,6 @@ void touch(Gate& gate, const LiveSession& live, TimePoint now) {
         }
     });
 }
-
-}  // namespace
 
 std::optional<std::string> SessionDigests::next() {
     for (;;) {
@@ -75,6 +74,7 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
     live->login_data_pending =
         !session.login_data.empty() && session.last_seen_at <= session.created_at;
     live->digest = std::move(digest);
+    live->freshness = freshness_of(session, gate.keeper.settings());
     live->session = std::move(session);
     return live;
 }
@@ -85,8 +85,8 @@ LiveSessionPtr find_cached_session(Exchange& exchange) {
     auto live = digest ? gate.cache.find(*digest, oldest_entry(gate)) : nullptr;
     if (!live) return nullptr;
     const auto now = gate.now();
-    if (has_expired(gate, *live, now)) return nullptr;
-    touch(gate, *live, now);
+    if (now >= live->freshness.ahead_at || has_expired(gate, *live, now)) return nullptr;
+    note_use(gate, *live, now);
     return live;
 }
 
@@ -104,16 +104,26 @@ Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
             if (!found) co_return found.error();
             if (!*found) continue;
             live = make_live(gate, std::move(**found), digest, asked);
-            gate.cache.put(live);
+            if (!gate.cache.put(live)) continue;  // it ended while it was read
         }
         if (has_expired(gate, *live, now)) {
             gate.cache.erase(digest);
             continue;
         }
-        touch(gate, *live, now);
+        note_use(gate, *live, now);
         co_return live;
     }
     co_return LiveSessionPtr{};
+}
+
+Task<Result<LiveSessionPtr>> find_fresh_session(Exchange& exchange) {
+    auto found = co_await find_session(exchange);
+    if (!found || !*found) co_return found;
+    auto confirmed = co_await confirm_session(exchange.gate, std::move(*found));
+    if (confirmed && *confirmed) {
+        exchange.stale = staleness(exchange.gate, **confirmed, exchange.gate.now());
+    }
+    co_return confirmed;
 }
 
 }  // namespace cordgate::proxy

@@ -10,8 +10,20 @@ namespace cordgate::proxy {
 /// From the cache without a lock beyond one shard's; else from the store.
 Task<Result<LiveSessionPtr>> find_session(Exchange& exchange);
 
-/// The same where the cache alone can tell; null: ask find_session.
+/// The same where the cache alone can tell, and nothing is at 80 % of its age; null: ask
+/// find_fresh_session.
 LiveSessionPtr find_cached_session(Exchange& exchange);
+
+/// The session of find_session, and what it says is as young as the configuration
+/// wants, or Discord cannot tell and it may still serve: then `exchange.stale` says for
+/// how long. An error of the source discord: nobody can tell any more.
+Task<Result<LiveSessionPtr>> find_fresh_session(Exchange& exchange);
+
+/// Notes the use of a session, and now and then tells the store, so that the idle
+/// limit stays away: never a write per request.
+void note_use(Gate& gate, const LiveSession& live, TimePoint now);
+/// Absolutely, or for want of use.
+bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now);
 
 /// A session as requests will use it, with its headers rendered; what it says was
 /// true at `read_at`.

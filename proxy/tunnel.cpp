@@ -7,8 +7,9 @@
 namespace cordgate::proxy {
 namespace {
 
-/// FIN, close, no mask, two bytes: 1001 "going away".
-constexpr std::string_view close_frame("\x88\x02\x03\xe9", 4);
+/// FIN, close, no mask, two bytes: 1001 "going away", 1008 "policy violation".
+constexpr std::string_view going_away("\x88\x02\x03\xe9", 4);
+constexpr std::string_view not_allowed("\x88\x02\x03\xf0", 4);
 
 /// The state that both directions share.
 struct Tunnel {
@@ -90,7 +91,7 @@ Task<std::uint64_t> run_tunnel(Exchange& exchange) {
     // A tunnel may be silent for as long as its ends like.
     exchange.stream.expires_never();
     upstream.stream.expires_never();
-    Tunnel tunnel{exchange, upstream, websocket, {}, 0, false};
+    Tunnel tunnel{exchange, upstream, websocket, {}, 0, false, false};
     auto& early = exchange.body.leftover();
     if (!early.empty()) {
         const auto sent = co_await upstream.stream.write(early.view());
@@ -100,10 +101,11 @@ Task<std::uint64_t> run_tunnel(Exchange& exchange) {
     // One that was made while the gate drains begins with its end.
     if (exchange.gate.draining) tunnel.ended = true;
     co_await both(client_to_upstream(tunnel, early), upstream_to_client(tunnel));
-    if (exchange.gate.draining && websocket && !tunnel.torn &&
-        tunnel.to_client_frames.at_border()) {
+    const bool is_ours = exchange.session_ended || exchange.gate.draining;
+    if (is_ours && websocket && !tunnel.torn && tunnel.to_client_frames.at_border()) {
         exchange.stream.expires_after(std::chrono::seconds(1));
-        (void)co_await exchange.stream.write(close_frame);
+        const auto frame = exchange.session_ended ? not_allowed : going_away;
+        (void)co_await exchange.stream.write(frame);
     }
     upstream.stream.close();
     co_return tunnel.to_client;

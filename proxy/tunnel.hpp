@@ -4,9 +4,9 @@
 
 namespace cordgate::proxy {
 
-/// Bytes both ways between the client and `exchange.upgraded`, until either side ends or the gate
-/// drains; then WebSockets get a close frame (1001, RFC 6455, 7.4.1), on a frame's border so that
-/// no frame is torn. Returns how many bytes went to the client.
+/// Bytes both ways between the client and `exchange.upgraded`, until either side ends, the gate
+/// drains, or the session ends; then WebSockets get a close frame (1001 or 1008, RFC 6455, 7.4.1),
+/// on a frame's border so that no frame is torn. Returns how many bytes went to the client.
 Task<std::uint64_t> run_tunnel(Exchange& exchange);
 
 /// Follows WebSocket frames as they go by, to know where one ends (RFC 6455, 5.2).

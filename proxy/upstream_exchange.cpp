@@ -166,6 +166,7 @@ void UpstreamExchange::render_request() {
     render_forwarded();
     if (session_) {
         request_ += session_->headers;
+        if (x_.stale) add_field(request_, "X-Discord-Stale", std::to_string(x_.stale->count()));
         if (session_->login_data_pending.exchange(false)) {
             note_login_data_told();
             add_field(request_, "X-Discord-Login-Data",
@@ -453,6 +454,7 @@ bool UpstreamExchange::may_repeat() const {
 
 Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection) {
     connection_ = std::move(connection);
+    x_.upstream = &connection_->stream;
     const bool body_follows = !x_.body.done();
     const std::array<std::string_view, 2> parts{request_, first_piece()};
     connection_->stream.expires_after(timeouts_.upstream);
@@ -471,7 +473,8 @@ Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection
     } else if (connection_->stream.expires_never(); co_await tell_to_continue()) {
         co_await both(send_body(), receive_and_stop_sending());
     }
-    if (failure_ && connection_->reused && may_repeat() &&
+    x_.upstream = nullptr;
+    if (failure_ && connection_->reused && may_repeat() && !x_.session_ended &&
         failure_->source == ErrorSource::upstream && failure_->kind != ErrorKind::timed_out) {
         co_return Outcome::stale;
     }
@@ -509,7 +512,7 @@ Task<void> UpstreamExchange::run() {
     }
     x_.record.error = describe_error(*failure_);
     x_.keep_alive = false;
-    if (x_.head_sent) {
+    if (x_.head_sent || x_.session_ended) {
         x_.cut = true;
     } else if (failure_->source == ErrorSource::client && failure_->kind != ErrorKind::timed_out &&
                failure_->kind != ErrorKind::too_large && failure_->kind != ErrorKind::bad_request) {

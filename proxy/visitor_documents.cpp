@@ -9,17 +9,17 @@ discord::ImageSource images(const Gate& gate) {
 void keep_user_of(Gate& gate, const Session& session) {
     const auto& identity = session.identity;
     if (identity.user.raw.empty()) return;
-    gate.visitors.cache().put({identity.user.id}, identity.user.raw, identity.user_at);
+    gate.keeper.cache().put({identity.user.id}, identity.user.raw, identity.user_at);
 }
 
 Result<std::string> guilds_of(Gate& gate, const KnownSession& known) {
-    const auto entry = gate.visitors.guilds(known, gate.settings.identity.guilds_max_age);
+    const auto entry = gate.keeper.guilds(known, gate.settings.identity.guilds_max_age);
     if (!entry) return entry.error();
     return discord::guilds_document(*entry->json, images(gate));
 }
 
 Result<std::string> connections_of(Gate& gate, const KnownSession& known) {
-    const auto entry = gate.visitors.connections(known, gate.settings.identity.user_max_age);
+    const auto entry = gate.keeper.connections(known, gate.settings.identity.user_max_age);
     if (!entry) return entry.error();
     return discord::connections_document(*entry->json);
 }

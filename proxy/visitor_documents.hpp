@@ -14,7 +14,7 @@ discord::ImageSource images(const Gate& gate);
 void keep_user_of(Gate& gate, const Session& session);
 
 // What a visitor's own browser gets; the same as the internal API's, with the same
-// ages. They block, and fail as VisitorCalls does.
+// ages. They block, and fail as SessionKeeper does.
 
 Result<std::string> guilds_of(Gate& gate, const KnownSession& known);
 Result<std::string> connections_of(Gate& gate, const KnownSession& known);

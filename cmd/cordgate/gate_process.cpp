@@ -135,6 +135,7 @@ void serve_until_asked(const OpenedStore& store, proxy::Server& server,
         if (number == SIGTERM || number == SIGINT) return;
         if (number == SIGHUP) reload(server, settings.server.tls);
         watch.look();
+        server.upkeep();
         if (std::chrono::steady_clock::now() < next_purge) continue;
         // Batch by batch, so that requests get their turn and signals are heard.
         more = purge(*store.sessions);

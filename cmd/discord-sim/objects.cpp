@@ -230,8 +230,11 @@ std::string iso_time(TimePoint at, const char* zone) {
     std::tm parts{};
     gmtime_r(&whole, &parts);
     char text[40];
-    const auto size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000000", &parts);
-    return std::string(text, size) + zone;
+    const auto size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.", &parts);
+    const auto fraction = at - std::chrono::floor<std::chrono::seconds>(at);
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(fraction).count();
+    const auto digits = std::to_string(1'000'000 + micros).substr(1);
+    return std::string(text, size) + digits + zone;
 }
 
 }  // namespace cordgate::sim

@@ -54,42 +54,12 @@ TEST_CASE("every setting has help, and names that belong to it alone") {
 }
 
 TEST_CASE("a setting without effect says so on the page, in the help and when it is given") {
-    struct Given {
-        std::string key;
-        std::string yaml;
-    };
-    // clang-format off
-    const Given all_of_them[] = {
-        {"discord.public_key", "discord: {public_key: \"" + std::string(64, 'a') + "\"}"},
-        {"identity.user_max_age", "identity: {user_max_age: 1h}"},
-        {"identity.guilds_max_age", "identity: {guilds_max_age: 5m}"},
-        {"identity.max_stale", "identity: {max_stale: 2h}"},
-    };
-    // clang-format on
-    std::set<std::string> keys;
-    for (const auto& row : settings_table())
-        if (!row.not_yet.empty()) keys.insert(std::string(row.key));
-    CHECK(keys.size() == std::size(all_of_them));
-    const auto page = reference_markdown();
-    for (const auto& given : all_of_them) {
-        CAPTURE(given.key);
-        CHECK(keys.contains(given.key));
-        const auto loaded = load_text(given.yaml + "\n");
-        INFO(all(loaded));
-        CHECK(loaded.settings);
-        CHECK(says(loaded, given.key + ": warning: has no effect in this version: "));
-        const auto at = page.find("| `" + given.key + "` |");
-        REQUIRE(at != std::string::npos);
-        CHECK(page.substr(at, page.find('\n', at) - at).find("**No effect in this version:**") !=
-              std::string::npos);
+    // All of them work; one that does not yet would have to be given here, and be told of.
+    for (const auto& row : settings_table()) {
+        CAPTURE(row.key);
+        CHECK(row.not_yet.empty());
     }
-    for (const auto& outer : outer_names())
-        if (keys.contains(outer.key))
-            CHECK(outer.help.find("No effect in this version") != std::string::npos);
-    auto environment = minimal();
-    environment["CORDGATE_IDENTITY_MAX_STALE"] = "5m";
-    CHECK(says(load_text("log: {}\n", environment),
-               "environment CORDGATE_IDENTITY_MAX_STALE: identity.max_stale: warning: has no"));
+    CHECK(reference_markdown().find("No effect in this version") == std::string::npos);
 }
 
 TEST_CASE("no setting of the table is left unread (CVE-2021-21411)") {

@@ -1,0 +1,145 @@
+#include "proxy/freshness.hpp"
+
+#include <coroutine>
+
+#include "proxy/access_log.hpp"
+#include "proxy/io/event_loop.hpp"
+#include "proxy/session_lookup.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+using std::chrono::seconds;
+
+/// A session that is asked for ahead of need is not asked for again for so long.
+constexpr seconds ahead_pause{10};
+
+Clock::rep ticks_of(TimePoint time) {
+    return time.time_since_epoch().count();
+}
+
+KnownSession known(const LiveSession& live) {
+    return {live.digest, live.session};
+}
+
+/// Behind the request's back: whoever comes first pays nothing.
+void ask_ahead(Gate& gate, const LiveSession& live, TimePoint now) {
+    auto asked = live.asked_ahead.load(std::memory_order_relaxed);
+    const auto pause = std::chrono::duration_cast<TimePoint::duration>(ahead_pause).count();
+    if (ticks_of(now) - asked < pause) return;
+    if (!live.asked_ahead.compare_exchange_strong(asked, ticks_of(now))) return;
+    gate.keeper.confirm(known(live), [](const Confirmation&) {});
+}
+
+/// What moves goes on from where the older snapshot is.
+void inherit(const LiveSession& heir, const LiveSession& old) {
+    heir.last_seen = std::max(heir.last_seen.load(), old.last_seen.load());
+    heir.touched = std::max(heir.touched.load(), old.touched.load());
+    heir.login_data_pending = old.login_data_pending.load();
+}
+
+LiveSessionPtr successor(const Gate& gate, const Confirmation& news, const LiveSession& old) {
+    auto live = make_live(gate, news.known.session, old.digest, old.cached_at);
+    inherit(*live, old);
+    live->again_at = ticks_of(news.again_at);
+    return live;
+}
+
+/// Waits for the keeper, and resumes on this loop.
+class Confirming {
+public:
+    Confirming(Gate& gate, const LiveSessionPtr& live) : gate_(gate), live_(live) {}
+    Confirming(const Confirming&) = delete;
+    Confirming& operator=(const Confirming&) = delete;
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> caller) {
+        auto& loop = *EventLoop::current();
+        gate_.keeper.confirm(known(*live_), [this, caller, &loop](const Confirmation& news) {
+            state_ = news.state;
+            if (state_ != Confirmation::State::ended) live_ = newest(news);
+            loop.post([caller] { caller.resume(); });
+        });
+    }
+    Confirmation::State await_resume() const noexcept { return state_; }
+    const LiveSessionPtr& live() const { return live_; }
+
+private:
+    // Many may wait for the same news: the headers are rendered once.
+    LiveSessionPtr newest(const Confirmation& news) const {
+        auto cached = gate_.cache.find(live_->digest, SteadyClock::time_point::min());
+        const bool has_news = cached && cached != live_;
+        return has_news ? std::move(cached) : successor(gate_, news, *live_);
+    }
+
+    Gate& gate_;
+    LiveSessionPtr live_;
+    Confirmation::State state_ = Confirmation::State::stale;
+};
+
+Error unknown(const LiveSession& live, TimePoint now) {
+    Error error{ErrorKind::unavailable, ErrorSource::discord,
+                "Discord has not confirmed this session for too long"};
+    const TimePoint again{TimePoint::duration(live.again_at.load(std::memory_order_relaxed))};
+    if (again > now) {
+        error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(again - now);
+    }
+    return error;
+}
+
+}  // namespace
+
+bool is_unusable(const LiveSession& live, TimePoint now) {
+    return now >= live.freshness.unusable_at;
+}
+
+std::optional<seconds> staleness(const Gate& gate, const LiveSession& live, TimePoint now) {
+    const auto at = live.freshness.confirmed_at;
+    if (at == TimePoint::max() || now - at <= gate.keeper.settings().guilds_max_age) {
+        return std::nullopt;
+    }
+    return std::chrono::duration_cast<seconds>(now - at);
+}
+
+Task<Result<LiveSessionPtr>> confirm_session(Gate& gate, LiveSessionPtr live) {
+    const auto now = gate.now();
+    const auto& freshness = live->freshness;
+    if (now < freshness.ahead_at) co_return live;
+    const bool is_paused = ticks_of(now) < live->again_at.load(std::memory_order_relaxed);
+    if (!is_paused && now < freshness.due_at) {
+        ask_ahead(gate, *live, now);
+        co_return live;
+    }
+    if (!is_paused) {
+        Confirming confirming(gate, live);
+        const auto state = co_await confirming;
+        // What ended meanwhile is not in the cache, and does not come back.
+        if (state == Confirmation::State::ended || !gate.cache.put(confirming.live())) {
+            co_return LiveSessionPtr{};
+        }
+        live = confirming.live();
+        if (state == Confirmation::State::fresh) co_return live;
+    }
+    if (is_unusable(*live, now)) co_return unknown(*live, now);
+    co_return live;
+}
+
+void take_up_confirmation(Gate& gate, const Confirmation& news) {
+    const auto& [digest, session] = news.known;
+    if (news.state == Confirmation::State::ended) {
+        gate.cache.erase(digest);
+        if (news.error) {
+            log_info("session ended", "user_id=" + session.identity.user.id.to_string() +
+                                          " session=" + session.handle + " because " +
+                                          describe_error(*news.error));
+        }
+        return;
+    }
+    if (news.error) {
+        log_debug("confirm", "session=" + session.handle + " " + describe_error(*news.error));
+    }
+    const auto old = gate.cache.find(digest, SteadyClock::time_point::min());
+    if (old) gate.cache.replace(successor(gate, news, *old));
+}
+
+}  // namespace cordgate::proxy

@@ -1,0 +1,187 @@
+#include "proxy/running.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/exchange.hpp"
+#include "proxy/freshness.hpp"
+#include "proxy/session_lookup.hpp"
+
+namespace cordgate::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto look_every = 1s;
+/// How long a snapshot serves here: ends are heard, so that is for what expires in
+/// the store. While they may go unheard, many streams must not be many store calls.
+constexpr auto heard_age = 5min;
+constexpr auto unheard_age = 5s;
+
+SteadyClock::time_point oldest_snapshot(const Gate& gate, SteadyClock::time_point now) {
+    if (!gate.events) return now - heard_age;
+    const auto since = gate.events->heard_since(now);
+    return since ? std::max(*since, now - heard_age) : now - unheard_age;
+}
+
+TimePoint time_of(const std::atomic<Clock::rep>& ticks) {
+    return TimePoint(TimePoint::duration(ticks.load(std::memory_order_relaxed)));
+}
+
+}  // namespace
+
+Running::~Running() {
+    if (owner_) owner_->leave(*this);
+}
+
+RunningExchanges::RunningExchanges(Gate& gate, EventLoop& loop)
+    : Deadline(loop.deadlines()), gate_(gate), loop_(loop) {
+    if (!gate.events) return;
+    subscription_ =
+        gate.events->subscribe([this](const std::string& digest) { session_ended(digest); });
+}
+
+void RunningExchanges::enter(Exchange& exchange, std::string_view digest, const Rule& rule) {
+    auto& place = exchange.running;
+    place.owner_ = this;
+    place.exchange_ = &exchange;
+    place.rule_ = &rule;
+    std::copy_n(digest.begin(), std::min(digest.size(), place.digest_.size()),
+                place.digest_.begin());
+    place.next_ = first_;
+    if (first_) first_->previous_ = &place;
+    first_ = &place;
+    ++size_;
+    set_ticking(true);
+}
+
+void RunningExchanges::leave(Running& place) {
+    if (place.next_) place.next_->previous_ = place.previous_;
+    (place.previous_ ? place.previous_->next_ : first_) = place.next_;
+    if (place.cut_at_ != SteadyClock::time_point::max()) --doomed_;
+    if (--size_ == 0) set_ticking(false);
+    place.owner_ = nullptr;
+}
+
+// --- sessions that end -------------------------------------------------------------
+
+void RunningExchanges::session_ended(const std::string& digest) {
+    {
+        const std::lock_guard lock(mutex_);
+        ended_.insert(digest);
+        if (ended_.size() > 1) return;  // the letter is on its way
+    }
+    loop_.post([this] { hear(); });
+}
+
+void RunningExchanges::hear() {
+    std::set<std::string> ended;
+    {
+        const std::lock_guard lock(mutex_);
+        ended.swap(ended_);
+    }
+    const auto now = loop_.now();
+    for (auto* place = first_; place; place = place->next_) {
+        digest_.assign(place->digest_.data(), place->digest_.size());
+        if (ended.contains(digest_)) doom(*place, now);
+    }
+}
+
+/// A tunnel never ends by itself. An answer may be as good as sent: resetting every
+/// request that happens to be under way at a logout would show as errors.
+void RunningExchanges::doom(Running& place, SteadyClock::time_point now) {
+    if (place.cut_at_ != SteadyClock::time_point::max()) return;
+    ++doomed_;
+    place.cut_at_ = now + grace;
+    if (place.exchange_->tunnel) cut(place);
+}
+
+void RunningExchanges::cut(Running& place) {
+    auto& exchange = *place.exchange_;
+    if (std::exchange(exchange.session_ended, true)) return;
+    if (exchange.tunnel) {
+        exchange.stream.cancel_waiting();
+        exchange.tunnel->cancel_waiting();
+        return;
+    }
+    exchange.stream.abort();
+    if (exchange.upstream) exchange.upstream->close();
+}
+
+// --- what changes without an end -----------------------------------------------------
+
+void RunningExchanges::on_tick() {
+    const auto now = loop_.now();
+    if (doomed_ > 0) {
+        for (auto* place = first_; place; place = place->next_) {
+            if (place->cut_at_ <= now) cut(*place);
+        }
+    }
+    if (now - looked_ >= look_every) look_at_all(now);
+}
+
+void RunningExchanges::look_at_all(SteadyClock::time_point now) {
+    looked_ = now;
+    for (auto* place = first_; place; place = place->next_) {
+        if (place->cut_at_ == SteadyClock::time_point::max()) look_at(*place, now);
+    }
+}
+
+void RunningExchanges::look_at(Running& place, SteadyClock::time_point now) {
+    digest_.assign(place.digest_.data(), place.digest_.size());
+    const auto live = gate_.cache.find(digest_, oldest_snapshot(gate_, now));
+    if (!live) return look_closer(digest_);
+    const auto time = gate_.now();
+    if (has_expired(gate_, *live, time)) return doom(place, now);
+    note_use(gate_, *live, time);
+    judge_again(place, *live, now);
+    if (time >= live->freshness.ahead_at && time >= time_of(live->again_at)) look_closer(digest_);
+}
+
+void RunningExchanges::judge_again(Running& place, const LiveSession& live,
+                                   SteadyClock::time_point now) {
+    const auto time = gate_.now();
+    const bool is_allowed = judge(*place.rule_, &live.session.identity) == Verdict::allow;
+    const bool is_known = time < live.freshness.due_at || !is_unusable(live, time);
+    if (!is_allowed || !is_known) doom(place, now);
+}
+
+void RunningExchanges::look_closer(const std::string& digest) {
+    if (gate_.draining || !confirming_.insert(digest).second) return;
+    loop_.spawn(confirm(digest));
+}
+
+/// The session as the store and Discord have it.
+Task<void> RunningExchanges::confirm(std::string digest) {
+    const auto now = gate_.now();
+    auto live = gate_.cache.find(digest, oldest_snapshot(gate_, loop_.now()));
+    bool is_there = true;
+    if (!live) {
+        const auto asked = SteadyClock::now();
+        auto found =
+            co_await offload(gate_.store_calls, [&] { return gate_.sessions.find(digest, now); });
+        if (found && *found) {
+            live = make_live(gate_, std::move(**found), digest, asked);
+            is_there = gate_.cache.put(live);
+        } else if (found) {
+            is_there = false;
+        }
+    }
+    if (live && is_there) {
+        const auto confirmed = co_await confirm_session(gate_, live);
+        is_there = !confirmed || *confirmed;
+        if (confirmed) live = *confirmed;
+    }
+    confirming_.erase(digest);
+    const auto time = loop_.now();
+    for (auto* place = first_; place; place = place->next_) {
+        if (std::string_view(place->digest_.data(), place->digest_.size()) != digest) continue;
+        if (!is_there) {
+            doom(*place, time);
+        } else if (live) {
+            judge_again(*place, *live, time);
+        }
+    }
+}
+
+}  // namespace cordgate::proxy
