@@ -18,6 +18,8 @@ using Bytes = std::vector<std::uint8_t>;
 
 // A seed may be large; past this many positions damages are spread evenly.
 constexpr std::size_t positions = 512;
+// How many of the damages each position gets; its neighbours get the others.
+constexpr std::size_t damages_each = 3;
 
 Bytes read(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
@@ -35,12 +37,13 @@ std::size_t run_damaged(Bytes seed) {
     // What has meaning to a parser of text: ends, separators, escapes, high bits.
     constexpr std::uint8_t damages[] = {0x00, '\n', '\r', ' ', '"', '%', '/', '\\', 0x7f, 0xff};
     const std::size_t step = seed.size() / positions + 1;
+    std::size_t next = 0;
     std::size_t runs = run(seed, seed.size());
     for (std::size_t at = 0; at < seed.size(); at += step) {
         runs += run(seed, at);
         const std::uint8_t original = seed[at];
-        for (const std::uint8_t damage : damages) {
-            seed[at] = damage;
+        for (std::size_t i = 0; i < damages_each; ++i) {
+            seed[at] = damages[next++ % std::size(damages)];
             runs += run(seed, seed.size());
         }
         seed[at] = original;
