@@ -164,8 +164,9 @@ struct SessionKeeper::Caller {
     const std::string digest;
     const Snowflake user;
     TokenGrant grant;
-    bool is_renewed = false;     ///< the grant came within this very call
-    std::optional<Error> ended;  ///< set: there is no session any more
+    bool is_renewed = false;           ///< the grant came within this very call
+    std::optional<Error> not_renewed;  ///< the grant serves on, though it is time
+    std::optional<Error> ended;        ///< set: there is no session any more
 
     bool has_scope(std::string_view scope) const {
         return std::find(grant.scopes.begin(), grant.scopes.end(), scope) != grant.scopes.end();
@@ -269,8 +270,10 @@ std::optional<Error> SessionKeeper::make_ready(Caller& caller) {
                             "the grant is over and cannot be renewed"});
     }
     auto failure = renew(caller, false);
-    if (failure && !caller.ended && !is_over) return std::nullopt;
-    return failure;
+    if (!failure || caller.ended || is_over) return failure;
+    // A pause says the same again.
+    if (!caller.not_renewed) caller.not_renewed = std::move(failure);
+    return std::nullopt;
 }
 
 // The caller has a new grant, or the error why not.
@@ -535,6 +538,7 @@ public:
         if (!caller.ended) ask_user(caller);
         if (!caller.ended) ask_guilds(caller);
         if (!caller.ended) ask_members(caller);
+        not_renewed_ = caller.not_renewed;
         if (caller.ended) return ended(caller.ended);
         take_up(known_.session, caller.grant, settings_);
         if (!keep()) return ended(std::nullopt);
@@ -689,10 +693,11 @@ private:
         const auto key = known_.session.identity.user.id.to_string();
         if (error_) {
             const auto again_at = keeper_.failed(key, *error_);
-            return {Confirmation::State::stale, std::move(known_), again_at, std::move(error_)};
+            return {Confirmation::State::stale, std::move(known_), again_at, std::move(error_),
+                    std::move(not_renewed_)};
         }
         if (has_news_) keeper_.succeeded(key);
-        return {Confirmation::State::fresh, std::move(known_), {}, std::nullopt};
+        return {Confirmation::State::fresh, std::move(known_), {}, {}, std::move(not_renewed_)};
     }
 
     SessionKeeper& keeper_;
@@ -702,6 +707,7 @@ private:
     bool user_calls_stop_ = false;
     bool bot_calls_stop_ = false;
     std::optional<Error> error_;  ///< the first
+    std::optional<Error> not_renewed_;
 };
 
 Confirmation SessionKeeper::confirm_now(const KnownSession& known) {

@@ -47,6 +47,8 @@ struct Confirmation {
     KnownSession known;
     TimePoint again_at;  ///< stale: no use in asking before
     std::optional<Error> error;
+    /// Why the grant could not be renewed although it is time; it still lives.
+    std::optional<Error> not_renewed{};
 };
 
 /// The one place that knows how old what is: keeps the tokens of sessions alive

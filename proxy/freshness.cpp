@@ -1,7 +1,9 @@
 #include "proxy/freshness.hpp"
 
+#include <atomic>
 #include <coroutine>
 
+#include "core/discord/failure.hpp"
 #include "proxy/access_log.hpp"
 #include "proxy/io/event_loop.hpp"
 #include "proxy/session_lookup.hpp"
@@ -77,6 +79,20 @@ private:
     Confirmation::State state_ = Confirmation::State::stale;
 };
 
+/// Our own id or secret is refused: nobody can sign in, and sessions end with their
+/// tokens. Said once a minute, however many sessions notice.
+void complain_of_credentials(const Error& error) {
+    static std::atomic<std::int64_t> next{0};
+    const bool is_ours = error.kind == ErrorKind::forbidden && error.refusal &&
+                         error.source == ErrorSource::discord && error.refusal->status != 403;
+    if (!is_ours) return;
+    const auto now = SteadyClock::now().time_since_epoch();
+    auto due = next.load();
+    const auto again = std::chrono::duration_cast<seconds>(now).count() + 60;
+    if (again - 60 < due || !next.compare_exchange_strong(due, again)) return;
+    log_error("tokens cannot be renewed", describe_error(error));
+}
+
 Error unknown(const LiveSession& live, TimePoint now) {
     Error error{ErrorKind::unavailable, ErrorSource::discord,
                 "Discord has not confirmed this session for too long"};
@@ -135,8 +151,10 @@ void take_up_confirmation(Gate& gate, const Confirmation& news) {
         }
         return;
     }
-    if (news.error) {
-        log_debug("confirm", "session=" + session.handle + " " + describe_error(*news.error));
+    for (const auto* error : {&news.error, &news.not_renewed}) {
+        if (!*error) continue;
+        log_debug("confirm", "session=" + session.handle + " " + describe_error(**error));
+        complain_of_credentials(**error);
     }
     const auto old = gate.cache.find(digest, SteadyClock::time_point::min());
     if (old) gate.cache.replace(successor(gate, news, *old));

@@ -192,7 +192,8 @@ private:
 
 /// A gate with a visitor, for calls that change or break something.
 struct Scene {
-    explicit Scene(Script script = {})
+    /// `expires_in`: what Discord says of the visitor's token; empty: a week.
+    explicit Scene(Script script = {}, const std::string& expires_in = "")
         : stage([&] {
               if (script.internal.empty())
                   script.internal = token_setting + ", expose_tokens: true";
@@ -200,7 +201,13 @@ struct Scene {
               if (script.discord.empty()) script.discord = bot_token_setting;
               return std::move(script);
           }()),
-          browser(stage.browser_of(demo::fern)),
+          browser([&] {
+              sim::Fault says;
+              says.route = "POST /oauth2/token";
+              says.merge = "{\"expires_in\":" + expires_in + "}";
+              if (!expires_in.empty()) stage.discord.add_fault(says);
+              return stage.browser_of(demo::fern);
+          }()),
           api(stage, token),
           handle(handle_of(stage, browser)) {}
 
@@ -300,6 +307,14 @@ void walk_drain(Walk& walk) {
     scene.stage.app.release();
 }
 
+/// The token as soon as it has to be renewed.
+void walk_token(Walk& walk, Scene& scene) {
+    const Operation show{"GET", "/v1/sessions/{handle}/token", "/v1/sessions/{handle}/token"};
+    while (walk.call(scene.api, show, scene.handle) == 200) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+}
+
 void walk_faults(Walk& walk) {
     for (const char* fault : {"429_blocked", "404_page", "500"}) {
         Scene scene;
@@ -307,6 +322,9 @@ void walk_faults(Walk& walk) {
         for (const auto& operation : operations()) {
             if (asks_discord(operation)) walk.call(scene.api, operation, scene.handle);
         }
+        Scene late({}, "1");
+        late.stage.discord.add_fault("*", fault, -1);
+        walk_token(walk, late);
     }
     // A Discord that answers byte by byte: all at once, since each takes ten seconds.
     Scene scene;
@@ -314,7 +332,10 @@ void walk_faults(Walk& walk) {
     drips.times = -1;
     drips.delivery.drip_head = std::chrono::milliseconds(400);
     scene.stage.discord.add_fault(drips);
+    Scene late({}, "1");
+    late.stage.discord.add_fault(drips);
     std::vector<std::thread> threads;
+    threads.emplace_back([&] { walk_token(walk, late); });
     for (const auto& operation : operations()) {
         if (!asks_discord(operation) || operation.method == "DELETE") continue;
         threads.emplace_back([&, operation] { walk.call(scene.api, operation, scene.handle); });
