@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "core/hex.hpp"
 #include "store/session_codec.hpp"
 #include "support.hpp"
 
@@ -56,6 +57,20 @@ Session full_session() {
     session.identity.members_at = noon + 7ns;
     return session;
 }
+
+// A session as version 2 wrote it.
+const std::string version_2 = *hex_decode(
+    "02060000000000000068616e646c650080ac16a94312180180ac16a94312180280ac16a94312180b"
+    "00000000000000323030313a6462383a3a3105000000000000006167656e74000000000000000000"
+    "0000000000000006000000000000006469676573740d000000000000002f696e626f783f70616765"
+    "3d3206000000000000006163636573730700000000000000726566726573680380ac16a943121804"
+    "80ac16a9431218020000000000000008000000000000006964656e74696679060000000000000067"
+    "75696c6473ffffffffffffffff05000000000000006e656c6c790001000000000000003001220000"
+    "0000000000615f303132333435363738396162636465663031323334353637383961626364656600"
+    "00010002000000000000007b7d000000000000000001010000000000000001000000000000000500"
+    "0000000000006775696c6401040000000000000069636f6e01010000000000000038000000000000"
+    "000002000000000000000100000000000000010104000000000000006e69636b0100000000000000"
+    "0a00000000000000010200000000000000000780ac16a94312180600000000000000657874726173");
 
 }  // namespace
 
@@ -139,16 +154,82 @@ TEST_CASE("times beyond all calendars decode to times one can calculate with") {
     CHECK(decoded->expires_at - noon > 24h);
 }
 
-TEST_CASE("a session of version 1 is one without login extras") {
-    auto given = full_session();
-    given.login_extras = Secret();
-    auto bytes = codec::encode(given).reveal();
-    bytes[0] = '\1';
-    bytes.resize(bytes.size() - 8);  // the size of nothing
+TEST_CASE("G26 a session that version 1 or 2 wrote is read as it was") {
+    auto bytes = version_2;
+    std::string extras = "extras";
+    SUBCASE("2") {}
+    SUBCASE("1, which knew no login extras") {
+        bytes[0] = '\1';
+        bytes.resize(bytes.size() - 8 - extras.size());
+        extras = "";
+    }
     const auto decoded = codec::decode_session(bytes);
     REQUIRE(decoded);
-    CHECK(decoded->login_extras.empty());
-    CHECK(decoded->handle == given.handle);
+    CHECK(decoded->login_extras.reveal() == extras);
+    CHECK(decoded->handle == "handle");
+    CHECK(decoded->created_at == noon);
+    CHECK(decoded->expires_at == noon + 2ns);
+    CHECK(decoded->return_to == "/inbox?page=2");
+    CHECK(decoded->grant.refresh_token.reveal() == "refresh");
+    CHECK(decoded->grant.scopes == std::vector<std::string>{"identify", "guilds"});
+    const auto& identity = decoded->identity;
+    CHECK(identity.user.id == Snowflake(~std::uint64_t{0}));
+    CHECK(identity.user.avatar == "a_0123456789abcdef0123456789abcdef");
+    CHECK(identity.user.verified == false);
+    CHECK(identity.user.raw == "{}");
+    REQUIRE(identity.guilds);
+    REQUIRE(identity.guilds->size() == 1);
+    const auto& guild = identity.guilds->front();
+    CHECK(guild.id == Snowflake(1));
+    CHECK(guild.name == "guild");
+    CHECK(guild.icon == "icon");
+    CHECK(guild.owner);
+    CHECK(guild.permissions.bits() == 8);
+    CHECK(identity.members.at(Snowflake(1))->roles == std::vector{Snowflake(10)});
+    CHECK_FALSE(identity.members.at(Snowflake(2)).has_value());
+    CHECK(identity.members_at == noon + 7ns);
+}
+
+TEST_CASE("images and permissions come back as Discord wrote them, however that was") {
+    const std::string hash = "0123456789abcdef0123456789abcdef";
+    for (const auto& image :
+         {hash, "a_" + hash, "b_" + hash, hash + "0", hash.substr(1), "A" + hash.substr(1),
+          "a_" + hash.substr(2), std::string("a_"), std::string()}) {
+        CAPTURE(image);
+        Session session;
+        session.identity.user.avatar = image;
+        session.identity.guilds.emplace(1);
+        session.identity.guilds->front().icon = image;
+        const auto decoded = codec::decode_session(codec::encode(session).reveal());
+        REQUIRE(decoded);
+        CHECK(decoded->identity.user.avatar == image);
+        CHECK(decoded->identity.guilds->front().icon == image);
+    }
+    for (const auto* text : {"0", "00", "8", "08", "127", "128", "18446744073709551615",
+                             "18446744073709551616", "36893488147419103240"}) {
+        CAPTURE(text);
+        Session session;
+        session.identity.guilds.emplace(1);
+        session.identity.guilds->front().permissions = *discord::Permissions::parse(text);
+        const auto decoded = codec::decode_session(codec::encode(session).reveal());
+        REQUIRE(decoded);
+        CHECK(decoded->identity.guilds->front().permissions.raw() == text);
+    }
+}
+
+TEST_CASE("a guild takes some 30 bytes besides its name") {
+    Session session;
+    session.identity.guilds.emplace();
+    const auto empty = codec::encode(session).size();
+    for (std::uint64_t i = 0; i < 200; ++i) {
+        Guild guild;
+        guild.id = Snowflake(1'100'000'000'000'000'000 + i);
+        guild.name = "A garden of names";
+        guild.icon = hex_encode(sha256("icon " + std::to_string(i)).substr(0, 16));
+        guild.permissions = discord::Permissions(2'248'473'465'835'073);
+        session.identity.guilds->push_back(guild);
+    }
+    CHECK((codec::encode(session).size() - empty) / 200 <= 17 + 34);
 }
 
 TEST_CASE("no foreign bytes decode, and none crash the decoder") {
@@ -172,7 +253,7 @@ TEST_CASE("no foreign bytes decode, and none crash the decoder") {
         CHECK_FALSE(codec::decode_login(login + "x"));
     }
     SUBCASE("of another version") {
-        for (const char version : {'\0', '\3', '\x7f', '\xff'}) {
+        for (const char version : {'\0', '\4', '\x7f', '\xff'}) {
             CHECK_FALSE(codec::decode_session(version + whole.substr(1)));
             CHECK_FALSE(codec::decode_login(version + login.substr(1)));
         }
@@ -198,5 +279,8 @@ TEST_CASE("no foreign bytes decode, and none crash the decoder") {
         huge += std::string(8, '\xff') + "x";
         CHECK_FALSE(codec::decode_session(huge));
         CHECK_FALSE(codec::decode_login(huge));
+        huge[0] = '\3';
+        CHECK_FALSE(codec::decode_session(huge));
+        CHECK_FALSE(codec::decode_session("\3" + std::string(9, '\xff') + "\1x"));
     }
 }
