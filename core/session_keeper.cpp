@@ -99,7 +99,13 @@ bool asks_members(const Session& session, const FreshnessSettings& settings) {
 // What a new grant no longer lets Discord tell is not known any more.
 void take_up(Session& session, const TokenGrant& grant, const FreshnessSettings& settings) {
     const bool told_members = asks_members(session, settings);
+    const bool told_address = session.has_scope("email");
     session.grant = grant;
+    if (auto& user = session.identity.user; told_address && !session.has_scope("email")) {
+        user.email.reset();
+        user.verified.reset();
+        user.raw.clear();  // to be asked for again
+    }
     if (!session.has_scope("guilds")) session.identity.guilds.reset();
     if (told_members && !asks_members(session, settings)) session.identity.members.clear();
 }
@@ -168,6 +174,9 @@ struct SessionKeeper::Caller {
     std::optional<Error> not_renewed;  ///< the grant serves on, though it is time
     std::optional<Error> ended;        ///< set: there is no session any more
 
+    discord::CacheKey key(Resource resource, Snowflake guild = {}) const {
+        return discord::key_for(user, grant.scopes, resource, guild);
+    }
     bool has_scope(std::string_view scope) const {
         return std::find(grant.scopes.begin(), grant.scopes.end(), scope) != grant.scopes.end();
     }
@@ -479,16 +488,23 @@ auto SessionKeeper::as_user(Caller& caller, Call call) -> decltype(call(Secret()
 }
 
 Result<CacheEntry> SessionKeeper::fetch_user(Caller& caller, seconds max_age) {
-    return cache_.get({caller.user, Resource::user}, max_age, [&] {
+    const auto key = caller.key(Resource::user);
+    auto entry = cache_.get(key, max_age, [&] {
         return as_user(caller, [&](const Secret& token) {
             return json_of(discord::fetch_user(parts_.discord, token));
         });
     });
+    if (entry && caller.key(Resource::user) != key) {
+        // Renewed meanwhile, with other scopes: not what others of the old key may see.
+        cache_.forget(caller.user);
+        cache_.put(caller.key(Resource::user), *entry->json, entry->at);
+    }
+    return entry;
 }
 
 Result<CacheEntry> SessionKeeper::fetch_guilds(Caller& caller, seconds max_age, bool with_counts) {
     const auto resource = with_counts ? Resource::guilds_with_counts : Resource::guilds;
-    return cache_.get({caller.user, resource}, max_age, [&] {
+    return cache_.get(caller.key(resource), max_age, [&] {
         return as_user(caller, [&](const Secret& token) {
             return json_of(discord::fetch_guilds(parts_.discord, token, with_counts));
         });
@@ -499,21 +515,19 @@ Result<CacheEntry> SessionKeeper::fetch_guilds(Caller& caller, seconds max_age, 
 // guild says nothing about the user.
 Result<CacheEntry> SessionKeeper::fetch_member(Caller& caller, Snowflake guild, seconds max_age) {
     constexpr std::string_view scope = "guilds.members.read";
-    return cache_.get(
-        {caller.user, Resource::member, guild}, max_age, [&]() -> Result<std::string> {
-            if (parts_.settings.has_bot) {
-                auto seen =
-                    json_of(discord::fetch_member_as_bot(parts_.discord, guild, caller.user));
-                const bool is_told = seen || !(seen.error().kind == ErrorKind::not_found ||
-                                               seen.error().kind == ErrorKind::forbidden ||
-                                               seen.error().kind == ErrorKind::unauthorized);
-                if (is_told || !caller.has_scope(scope)) return seen;
-            }
-            if (!caller.has_scope(scope)) return missing_scope(scope);
-            return as_user(caller, [&](const Secret& token) {
-                return json_of(discord::fetch_member(parts_.discord, token, guild));
-            });
+    return cache_.get(caller.key(Resource::member, guild), max_age, [&]() -> Result<std::string> {
+        if (parts_.settings.has_bot) {
+            auto seen = json_of(discord::fetch_member_as_bot(parts_.discord, guild, caller.user));
+            const bool is_told = seen || !(seen.error().kind == ErrorKind::not_found ||
+                                           seen.error().kind == ErrorKind::forbidden ||
+                                           seen.error().kind == ErrorKind::unauthorized);
+            if (is_told || !caller.has_scope(scope)) return seen;
+        }
+        if (!caller.has_scope(scope)) return missing_scope(scope);
+        return as_user(caller, [&](const Secret& token) {
+            return json_of(discord::fetch_member(parts_.discord, token, guild));
         });
+    });
 }
 
 // --- confirming a session ----------------------------------------------------------------
@@ -642,7 +656,8 @@ private:
     }
 
     TimePoint last_told(Snowflake user, Snowflake guild) {
-        const auto entry = keeper_.cache_.peek({user, Resource::member, guild});
+        const auto entry = keeper_.cache_.peek(
+            discord::key_for(user, known_.session.grant.scopes, Resource::member, guild));
         const auto& identity = known_.session.identity;
         return entry ? std::max(entry->at, identity.members_at) : identity.members_at;
     }
@@ -775,7 +790,7 @@ Result<CacheEntry> SessionKeeper::user(const KnownSession& known, seconds max_ag
     const auto& identity = known.session.identity;
     // What the session was made with is as good as what was asked for since.
     if (!identity.user.raw.empty()) {
-        cache_.put({caller.user, Resource::user}, identity.user.raw, identity.user_at);
+        cache_.put(caller.key(Resource::user), identity.user.raw, identity.user_at);
     }
     return fetch_user(caller, max_age);
 }
@@ -794,7 +809,7 @@ Result<CacheEntry> SessionKeeper::guilds(const KnownSession& known, seconds max_
 Result<CacheEntry> SessionKeeper::connections(const KnownSession& known, seconds max_age) {
     Caller caller(known);
     if (!caller.has_scope("connections")) return missing_scope("connections");
-    return cache_.get({caller.user, Resource::connections}, max_age, [&] {
+    return cache_.get(caller.key(Resource::connections), max_age, [&] {
         return as_user(caller, [&](const Secret& token) {
             return json_of(discord::fetch_connections(parts_.discord, token));
         });
@@ -805,7 +820,7 @@ Result<CacheEntry> SessionKeeper::member(const KnownSession& known, Snowflake gu
                                          seconds max_age) {
     Caller caller(known);
     constexpr std::string_view scope = "guilds.members.read";
-    if (!caller.has_scope(scope)) return missing_scope(scope);
+    if (!parts_.settings.has_bot && !caller.has_scope(scope)) return missing_scope(scope);
     return fetch_member(caller, guild, max_age);
 }
 

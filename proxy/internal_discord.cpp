@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t longest_age = 365 * 24 * 3600;
 
 discord::CacheKey key_of(const Session& session, discord::Resource resource, Snowflake guild = {}) {
-    return {session.identity.user.id, resource, guild};
+    return discord::key_for(session.identity.user.id, session.grant.scopes, resource, guild);
 }
 
 /// `max_age` and `cached_only` of a fetch.
@@ -33,12 +33,17 @@ Wish read_wish(InternalQuery& query, std::chrono::seconds fallback) {
     return wish;
 }
 
+Reply missing_scope(std::string_view scope) {
+    return problem({403, "unauthorized",
+                    "The visitor did not grant the scope " + std::string(scope), "missing_scope"});
+}
+
 /// One fetch: whose, what, and how the document is made.
 struct Fetch {
     const KnownSession& known;
     Wish wish;
     discord::CacheKey key;
-    std::string_view scope;
+    std::vector<std::string_view> scopes;  ///< all of them are needed
     std::function<Result<discord::CacheEntry>()> ask;
     std::function<Result<std::string>(std::string_view json)> document;
 };
@@ -46,12 +51,10 @@ struct Fetch {
 Reply answer(Gate& gate, const Fetch& fetch) {
     const auto& session = fetch.known.session;
     const auto failed = [&](const Error& error) {
-        return problem(explain(error, &session, fetch.scope, gate.now()));
+        return problem(explain(error, &session, "", gate.now()));
     };
-    if (!fetch.scope.empty() && !session.has_scope(fetch.scope)) {
-        return problem({403, "unauthorized",
-                        "The visitor did not grant the scope " + std::string(fetch.scope),
-                        "missing_scope"});
+    for (const auto scope : fetch.scopes) {
+        if (!session.has_scope(scope)) return missing_scope(scope);
     }
     std::shared_ptr<const std::string> json;
     if (fetch.wish.cached_only) {
@@ -125,7 +128,10 @@ Reply fetch_user(Gate& gate, const InternalRequest& request) {
     return with_session(gate, request, [&](const KnownSession& known) {
         keep_user_of(gate, known.session);
         return answer(gate,
-                      {known, wish, key_of(known.session, discord::Resource::user), "identify",
+                      {known,
+                       wish,
+                       key_of(known.session, discord::Resource::user),
+                       {"identify"},
                        [&] { return gate.keeper.user(known, wish.max_age); },
                        [&](auto json) { return discord::user_document(json, images(gate)); }});
     });
@@ -138,9 +144,11 @@ Reply fetch_guilds(Gate& gate, const InternalRequest& request) {
     if (!query.problem().empty()) return invalid_request(query.problem());
     const auto resource =
         counts ? discord::Resource::guilds_with_counts : discord::Resource::guilds;
+    std::vector<std::string_view> scopes = {"guilds"};
+    if (counts) scopes.emplace_back("guilds.members.read");
     return with_session(gate, request, [&](const KnownSession& known) {
         return answer(gate,
-                      {known, wish, key_of(known.session, resource), "guilds",
+                      {known, wish, key_of(known.session, resource), scopes,
                        [&] { return gate.keeper.guilds(known, wish.max_age, counts); },
                        [&](auto json) { return discord::guilds_document(json, images(gate)); }});
     });
@@ -151,10 +159,12 @@ Reply fetch_connections(Gate& gate, const InternalRequest& request) {
     const auto wish = read_wish(query, gate.settings.identity.user_max_age);
     if (!query.problem().empty()) return invalid_request(query.problem());
     return with_session(gate, request, [&](const KnownSession& known) {
-        return answer(gate,
-                      {known, wish, key_of(known.session, discord::Resource::connections),
-                       "connections", [&] { return gate.keeper.connections(known, wish.max_age); },
-                       [](auto json) { return discord::connections_document(json); }});
+        return answer(gate, {known,
+                             wish,
+                             key_of(known.session, discord::Resource::connections),
+                             {"connections"},
+                             [&] { return gate.keeper.connections(known, wish.max_age); },
+                             [](auto json) { return discord::connections_document(json); }});
     });
 }
 
@@ -163,11 +173,14 @@ Reply fetch_member(Gate& gate, const InternalRequest& request) {
     const auto wish = read_wish(query, gate.settings.identity.guilds_max_age);
     const auto guild = Snowflake::parse(request.parameters.at(1));
     if (!guild) return invalid_request("guilds/{guild}: not a Discord id");
+    std::vector<std::string_view> scopes;
+    if (gate.settings.discord.bot_token.empty()) scopes.emplace_back("guilds.members.read");
     if (!query.problem().empty()) return invalid_request(query.problem());
     return with_session(gate, request, [&](const KnownSession& known) {
-        return answer(gate, {known, wish, key_of(known.session, discord::Resource::member, *guild),
-                             "", [&] { return gate.keeper.member(known, *guild, wish.max_age); },
-                             [](auto json) { return discord::member_document(json); }});
+        return answer(
+            gate, {known, wish, key_of(known.session, discord::Resource::member, *guild), scopes,
+                   [&] { return gate.keeper.member(known, *guild, wish.max_age); },
+                   [](auto json) { return discord::member_document(json); }});
     });
 }
 
@@ -184,8 +197,7 @@ Reply join_guild(Gate& gate, const InternalRequest& request) {
             return problem(explain(error, bot ? nullptr : &session, scope, gate.now()));
         };
         if (!session.has_scope("guilds.join")) {
-            return problem({403, "unauthorized", "The visitor did not grant the scope guilds.join",
-                            "missing_scope"});
+            return missing_scope("guilds.join");
         }
         const auto grant = gate.keeper.grant(known);
         if (!grant) return problem(explain(grant.error(), &session, "", gate.now()));

@@ -9,7 +9,9 @@ discord::ImageSource images(const Gate& gate) {
 void keep_user_of(Gate& gate, const Session& session) {
     const auto& identity = session.identity;
     if (identity.user.raw.empty()) return;
-    gate.keeper.cache().put({identity.user.id}, identity.user.raw, identity.user_at);
+    gate.keeper.cache().put(
+        discord::key_for(identity.user.id, session.grant.scopes, discord::Resource::user),
+        identity.user.raw, identity.user_at);
 }
 
 Result<std::string> guilds_of(Gate& gate, const KnownSession& known) {

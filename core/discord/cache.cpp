@@ -1,5 +1,6 @@
 #include "core/discord/cache.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace cordgate::discord {
@@ -12,7 +13,26 @@ std::size_t size_of(const CacheEntry& entry) {
     return entry.json->size() + overhead;
 }
 
+// A scope of tomorrow may widen a profile as email does today, so all of them count.
+std::string all_of(std::vector<std::string> scopes) {
+    std::sort(scopes.begin(), scopes.end());
+    std::string text;
+    for (const auto& scope : scopes) text.append(scope).append(" ");
+    return text;
+}
+
 }  // namespace
+
+CacheKey key_for(Snowflake user, const std::vector<std::string>& scopes, Resource resource,
+                 Snowflake guild) {
+    CacheKey key{user, resource, guild};
+    if (resource == Resource::user) key.view = all_of(scopes);
+    // Without the scope only the bot can tell, of guilds that it is in.
+    const bool asks_bot =
+        std::find(scopes.begin(), scopes.end(), "guilds.members.read") == scopes.end();
+    if (resource == Resource::member && asks_bot) key.view = "bot";
+    return key;
+}
 
 Result<CacheEntry> Cache::get(const CacheKey& key, std::chrono::seconds max_age,
                               const Fetch& fetch) {

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "core/result.hpp"
@@ -28,9 +29,16 @@ struct CacheKey {
     Snowflake user;
     Resource resource = Resource::user;
     Snowflake guild{};
+    /// Who sees the same: Discord tells some grants of a user more than others.
+    std::string view{};
 
     auto operator<=>(const CacheKey&) const = default;
 };
+
+/// The key of what a grant with `scopes` is told. A profile has an address only with
+/// the scope email: what one session may see is not another's by way of the cache.
+CacheKey key_for(Snowflake user, const std::vector<std::string>& scopes, Resource resource,
+                 Snowflake guild = {});
 
 /// What Discord said, and when we asked.
 struct CacheEntry {

@@ -76,7 +76,7 @@ struct Call {
     Retry retry = Retry::once;
     const Secret* names_owner_of = nullptr;  // the answer says whose token this is
 
-    std::string name() const { return http.method + " " + limit.shape; }
+    const std::string& name() const { return limit.shape; }
 };
 
 bool is_idempotent(std::string_view method) {

@@ -218,6 +218,25 @@ TEST_CASE("cache: a failure leaves the older answer to those who can live with i
     CHECK(*site.cache.peek(key(1))->json == "old");
 }
 
+TEST_CASE("cache: U14 a grant shares a profile only with grants of the same scopes") {
+    const Snowflake user(1);
+    const std::vector<std::string> small = {"identify"};
+    const std::vector<std::string> big = {"identify", "email"};
+    const std::vector<std::string> same = {"email", "identify"};
+    CHECK(key_for(user, small, Resource::user) != key_for(user, big, Resource::user));
+    CHECK(key_for(user, same, Resource::user) == key_for(user, big, Resource::user));
+    CHECK(key_for(user, small, Resource::guilds) == key_for(user, big, Resource::guilds));
+    CHECK(key_for(user, small, Resource::member, Snowflake(2)) !=
+          key_for(user, {"guilds.members.read"}, Resource::member, Snowflake(2)));
+
+    Site site;
+    site.cache.put(key_for(user, big, Resource::user), "with an address", site.now);
+    CHECK_FALSE(site.cache.peek(key_for(user, small, Resource::user)));
+    CHECK(site.cache.peek(key_for(user, same, Resource::user)));
+    site.cache.forget(user);
+    CHECK_FALSE(site.cache.peek(key_for(user, big, Resource::user)));
+}
+
 TEST_CASE("cache: C21 who is forgotten is gone, and a call on its way brings nothing back") {
     Site site;
     site.ask(key(1), 60s);

@@ -176,6 +176,60 @@ TEST_CASE("quartcord E3 B16: who lacks a scope, and who is nobody, is told so") 
     }
 }
 
+TEST_CASE(
+    "quartcord U14 B14: what one session may see does not reach another of the same user by the "
+    "cache") {
+    Visit all(demo::robin, {.rules = members_only,
+                            .login = std::string(every_scope) +
+                                     ", profiles: {small: {scopes: [identify, guilds]}}"});
+    auto browser = all.stage.browser_of(demo::robin, "/login?profile=small");
+    const auto small = "/v1/sessions/" + handle_of(all.stage, browser);
+    const auto is_told = [](const InternalReply& answer) {
+        return answer.status == 200 && answer.json().contains("email");
+    };
+    CHECK(is_told(all.get("/user?max_age=0")));
+    for (const char* query : {"", "?cached_only=1", "?max_age=0", "?max_age=86400"}) {
+        CAPTURE(std::string(query));
+        const auto answer = all.api.get(small + "/user" + query);
+        CHECK(answer.status == 200);
+        CHECK_FALSE(contains(answer.body, "robin@example.com"));
+        CHECK_MESSAGE(is_told(all.get("/user")), "nor does the smaller one hide it");
+    }
+    const int calls = all.calls("GET /users/@me");
+    CHECK(is_told(all.get("/user")));
+    CHECK_MESSAGE(all.calls("GET /users/@me") == calls, "each has its own entry");
+
+    // Lists are all or nothing: who lacks the scope is not shown what is kept of them.
+    const auto member = "/guilds/" + garden + "/member";
+    REQUIRE(all.get("/connections").status == 200);
+    REQUIRE(all.get("/guilds?with_counts=1").status == 200);
+    REQUIRE(all.get(member).status == 200);
+    for (const auto& rest :
+         {std::string("/connections"), std::string("/guilds?with_counts=1"), member}) {
+        for (const char* query : {"", "cached_only=1"}) {
+            CAPTURE(rest);
+            const auto mark = contains(rest, "?") ? "&" : "?";
+            const auto answer = all.api.get(small + rest + mark + query);
+            CHECK(answer.status == 403);
+            CHECK(answer.reason() == "missing_scope");
+        }
+    }
+    REQUIRE(all.get("/guilds?max_age=0").status == 200);
+    CHECK(all.api.get(small + "/guilds?cached_only=1").status == 200);
+}
+
+TEST_CASE("the bot tells of members where there is one, whatever the visitor granted") {
+    Visit visit(
+        demo::fern,
+        {.rules = members_only, .login = "scopes: [identify]", .discord = bot_token_setting});
+    const auto member = visit.get("/guilds/" + garden + "/member");
+    REQUIRE(member.status == 200);
+    CHECK(member.json()["nick"] == "Fern of the hedge");
+    CHECK(visit.get("/guilds/" + lighthouse + "/member").code() == "not_found");
+    const auto no_bot = visit.get("/guilds/" + demo::workshop.to_string() + "/member");
+    CHECK_MESSAGE(no_bot.code() == "discord_error", "a bot that is not there knows nothing");
+}
+
 TEST_CASE("quartcord U18: add_to_guild joins once, with nick and roles, and says why not") {
     Visit visit(demo::pip);
     const auto join = [&](const std::string& guild, const std::string& body = "") {
