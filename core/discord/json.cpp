@@ -18,10 +18,6 @@ constexpr std::chrono::seconds default_token_life = std::chrono::hours(1);
 constexpr std::size_t max_extras_bytes = 16 * 1024;
 constexpr double max_token_life = 366.0 * 24 * 3600;
 
-Error malformed(std::string detail) {
-    return {ErrorKind::malformed_reply, ErrorSource::discord, std::move(detail)};
-}
-
 std::optional<Guild> read_guild(const Json& value) {
     if (!value.is_object()) return std::nullopt;
     JsonReader reader(value);
@@ -110,18 +106,7 @@ Result<User> parse_user(std::string_view json) {
 }
 
 Result<std::vector<Guild>> parse_guilds(std::string_view json) {
-    const auto list = parse_strictly(json);
-    if (list && list->is_null()) return std::vector<Guild>();
-    if (!list || !list->is_array()) return malformed("guilds: not a JSON array");
-    if (list->size() > max_guilds) return malformed("guilds: too many");
-    std::vector<Guild> guilds;
-    guilds.reserve(list->size());
-    for (const auto& item : *list) {
-        auto guild = read_guild(item);
-        if (!guild) return malformed("guilds: bad entry");
-        guilds.push_back(*std::move(guild));
-    }
-    return guilds;
+    return parse_list<Guild>(json, "guilds", max_guilds, read_guild);
 }
 
 Result<Member> parse_member(std::string_view json) {

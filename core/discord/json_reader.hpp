@@ -6,7 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "core/result.hpp"
 #include "core/snowflake.hpp"
 
 namespace cordgate::discord {
@@ -19,6 +22,30 @@ inline constexpr std::size_t max_name_bytes = 512;  // Discord's limit is 32 cha
 /// names a key twice, or bytes before or behind it (RFC 8259).
 std::optional<Json> parse_strictly(std::string_view text);
 std::optional<Json> parse_object_strictly(std::string_view text);
+
+/// An answer of Discord's that is not what it documents.
+inline Error malformed(std::string detail) {
+    return {ErrorKind::malformed_reply, ErrorSource::discord, std::move(detail)};
+}
+
+/// A list of which every entry must be sound: what `read` makes of each, or why not.
+/// null counts as an empty one; `name` is for the error.
+template <class T>
+Result<std::vector<T>> parse_list(std::string_view json, const std::string& name, std::size_t most,
+                                  std::optional<T> (*read)(const Json&)) {
+    const auto list = parse_strictly(json);
+    if (list && list->is_null()) return std::vector<T>();
+    if (!list || !list->is_array()) return malformed(name + ": not a JSON array");
+    if (list->size() > most) return malformed(name + ": too many");
+    std::vector<T> entries;
+    entries.reserve(list->size());
+    for (const auto& item : *list) {
+        auto entry = read(item);
+        if (!entry) return malformed(name + ": bad entry");
+        entries.push_back(*std::move(entry));
+    }
+    return entries;
+}
 
 /// Reads members of one object. A wrong type is remembered, so that a parser
 /// can read them all and ask once whether what it has is sound.

@@ -14,10 +14,6 @@ constexpr std::size_t max_connections = 1000;
 constexpr std::size_t max_join_roles = 250;  // as in Discord's OpenAPI document
 constexpr std::size_t max_nick_bytes = 32 * 4;
 
-Error malformed(std::string detail) {
-    return {ErrorKind::malformed_reply, ErrorSource::discord, std::move(detail)};
-}
-
 // One line of ASCII, so that it may stand anywhere.
 std::string dump(const Json& value) {
     return value.dump(-1, ' ', true);
@@ -132,17 +128,7 @@ Result<MemberDetails> parse_member_details(std::string_view json) {
 }
 
 Result<std::vector<UserConnection>> parse_connections(std::string_view json) {
-    const auto list = parse_strictly(json);
-    if (list && list->is_null()) return std::vector<UserConnection>();
-    if (!list || !list->is_array()) return malformed("connections: not a JSON array");
-    if (list->size() > max_connections) return malformed("connections: too many");
-    std::vector<UserConnection> connections;
-    for (const auto& item : *list) {
-        auto connection = read_connection(item);
-        if (!connection) return malformed("connections: bad entry");
-        connections.push_back(*std::move(connection));
-    }
-    return connections;
+    return parse_list<UserConnection>(json, "connections", max_connections, read_connection);
 }
 
 Result<Authorization> parse_authorization(std::string_view json) {

@@ -2,18 +2,9 @@
 
 #include <new>
 
+#include "proxy/io/reuse.hpp"
+
 namespace cordgate::proxy {
-namespace {
-
-// A view into a buffer that is gone must be found by a sanitizer.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool keeps_blocks = false;
-#else
-constexpr bool keeps_blocks = true;
-#endif
-
-}  // namespace
-
 thread_local constinit BlockCache* BlockCache::current = nullptr;
 
 BlockCache::~BlockCache() {
@@ -28,7 +19,7 @@ char* BlockCache::allocate(std::size_t size) {
 }
 
 void BlockCache::release(char* memory, std::size_t size) noexcept {
-    if (keeps_blocks && current && size == block_size && current->count_ < max_kept) {
+    if (reuses_memory && current && size == block_size && current->count_ < max_kept) {
         current->kept_[current->count_++] = memory;
         return;
     }

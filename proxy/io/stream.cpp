@@ -217,11 +217,9 @@ Stream::Io Stream::receive(std::span<char> into, std::size_t& size) {
 
 bool Stream::ReadSome::attempt() {
     std::size_t size = 0;
-    if (!stream_.closed_ && !stream_.tls_ && !stream_.readable_) {
-        return stream_.expired_ ? fail_with("read") : false;
-    }
+    if (stream_.is_known_empty()) return stream_.expired_ && fail_with("read");
     switch (stream_.receive(into_, size)) {
-        case Io::again: return must_not_wait() ? fail_with("read") : false;
+        case Io::again: return must_not_wait() && fail_with("read");
         case Io::failed: return fail_with("read");
         case Io::ended: break;
         case Io::done: result_ = size; break;
@@ -231,13 +229,11 @@ bool Stream::ReadSome::attempt() {
 
 bool Stream::ReadInto::attempt() {
     std::size_t size = 0;
-    if (!stream_.closed_ && !stream_.tls_ && !stream_.readable_) {
-        return stream_.expired_ ? fail_with("read") : false;
-    }
+    if (stream_.is_known_empty()) return stream_.expired_ && fail_with("read");
     switch (stream_.receive(buffer_.prepare(room_), size)) {
         case Io::again:
             if (buffer_.empty()) buffer_.release();
-            return must_not_wait() ? fail_with("read") : false;
+            return must_not_wait() && fail_with("read");
         case Io::failed: return fail_with("read");
         case Io::ended: break;
         case Io::done:
@@ -254,7 +250,7 @@ bool Stream::WaitReadable::attempt() {
                                        : stream_.readable_ && !(stream_.drained_maybe_ &&
                                                                 stream_.has_nothing_to_read());
     if (readable) return true;
-    return stream_.expired_ ? fail_with("wait") : false;
+    return stream_.expired_ && fail_with("wait");
 }
 
 // --- writing ---------------------------------------------------------------------
@@ -326,7 +322,7 @@ bool Stream::Write::attempt() {
         if (parts_.empty()) return true;
         std::size_t size = 0;
         switch (stream_.send(parts_, offset_, size)) {
-            case Io::again: return must_not_wait() ? fail_with("write") : false;
+            case Io::again: return must_not_wait() && fail_with("write");
             case Io::ended:
             case Io::failed: return fail_with("write");
             case Io::done: break;
@@ -367,7 +363,7 @@ bool Stream::Connect::begin() {
 bool Stream::Connect::attempt() {
     if (stream_.closed_) return fail_with("connect");
     if (!std::exchange(begun_, true) && begin()) return fail_with("connect");
-    if (!stream_.writable_) return stream_.expired_ ? fail_with("connect") : false;
+    if (!stream_.writable_) return stream_.expired_ && fail_with("connect");
     socklen_t size = sizeof stream_.error_;
     ::getsockopt(stream_.socket_.get(), SOL_SOCKET, SO_ERROR, &stream_.error_, &size);
     return stream_.error_ == 0 || fail_with("connect");
@@ -377,7 +373,7 @@ bool Stream::Handshake::attempt() {
     if (stream_.closed_) return fail_with("TLS handshake");
     switch (stream_.tls_->handshake()) {
         case TlsSession::Step::done: return true;
-        case TlsSession::Step::again: return must_not_wait() ? fail_with("TLS handshake") : false;
+        case TlsSession::Step::again: return must_not_wait() && fail_with("TLS handshake");
         default: return fail_with("TLS handshake");
     }
 }

@@ -40,6 +40,8 @@ void configure_tcp(int descriptor);
 class Stream final : private Watcher, private Deadline {
 public:
     class Operation;
+    template <class T>
+    class Resulting;
     class ReadSome;
     class ReadInto;
     class WaitReadable;
@@ -113,6 +115,8 @@ private:
     void attempt(Operation*& slot);
     void wait(Operation*& slot, Operation& operation);
     void end_waiting(ErrorKind kind);
+    /// A read would find nothing; TLS may hold something of its own.
+    bool is_known_empty() const { return !closed_ && !tls_ && !readable_; }
     Io receive(std::span<char> into, std::size_t& size);
     Io send(std::span<const std::string_view> parts, std::size_t offset, std::size_t& size);
     Io send_tls(std::span<const std::string_view> parts, std::size_t offset, std::size_t& size);
@@ -173,91 +177,88 @@ private:
     std::coroutine_handle<> caller_;
 };
 
-class Stream::ReadSome final : public Operation {
+/// An operation whose outcome is a Result<T>.
+template <class T>
+class Stream::Resulting : public Operation {
 public:
-    ReadSome(Stream& stream, std::span<char> into)
-        : Operation(stream, &Stream::reading_), into_(into) {}
-    Result<std::size_t> await_resume() { return std::move(result_); }
+    Result<T> await_resume() { return std::move(result_); }
+
+protected:
+    Resulting(Stream& stream, Operation* Stream::*slot, Result<T> outcome)
+        : Operation(stream, slot), result_(std::move(outcome)) {}
+    ~Resulting() override = default;
+
+    Result<T> result_;
 
 private:
-    bool attempt() override;
-    void fail(Error error) override { result_ = std::move(error); }
-
-    std::span<char> into_;
-    Result<std::size_t> result_{0};
+    void fail(Error error) final { result_ = std::move(error); }
 };
 
-class Stream::ReadInto final : public Operation {
+class Stream::ReadSome final : public Resulting<std::size_t> {
 public:
-    ReadInto(Stream& stream, Buffer& buffer, std::size_t room)
-        : Operation(stream, &Stream::reading_), buffer_(buffer), room_(room) {}
-    Result<std::size_t> await_resume() { return std::move(result_); }
+    ReadSome(Stream& stream, std::span<char> into)
+        : Resulting(stream, &Stream::reading_, 0), into_(into) {}
 
 private:
     bool attempt() override;
-    void fail(Error error) override { result_ = std::move(error); }
+
+    std::span<char> into_;
+};
+
+class Stream::ReadInto final : public Resulting<std::size_t> {
+public:
+    ReadInto(Stream& stream, Buffer& buffer, std::size_t room)
+        : Resulting(stream, &Stream::reading_, 0), buffer_(buffer), room_(room) {}
+
+private:
+    bool attempt() override;
 
     Buffer& buffer_;
     std::size_t room_;
-    Result<std::size_t> result_{0};
 };
 
-class Stream::WaitReadable final : public Operation {
+class Stream::WaitReadable final : public Resulting<void> {
 public:
-    explicit WaitReadable(Stream& stream) : Operation(stream, &Stream::reading_) {}
-    Result<void> await_resume() { return std::move(result_); }
+    explicit WaitReadable(Stream& stream) : Resulting(stream, &Stream::reading_, {}) {}
 
 private:
     bool attempt() override;
-    void fail(Error error) override { result_ = std::move(error); }
-
-    Result<void> result_;
 };
 
-class Stream::Write final : public Operation {
+class Stream::Write final : public Resulting<void> {
 public:
     Write(Stream& stream, std::span<const std::string_view> parts)
-        : Operation(stream, &Stream::writing_), parts_(parts) {}
+        : Resulting(stream, &Stream::writing_, {}), parts_(parts) {}
     Write(Stream& stream, std::string_view bytes)
-        : Operation(stream, &Stream::writing_), only_(bytes), parts_(&only_, 1) {}
-    Result<void> await_resume() { return std::move(result_); }
+        : Resulting(stream, &Stream::writing_, {}), only_(bytes), parts_(&only_, 1) {}
 
 private:
     bool attempt() override;
-    void fail(Error error) override { result_ = std::move(error); }
 
     std::string_view only_;
     std::span<const std::string_view> parts_;
     std::size_t offset_ = 0;  ///< sent of the first part
-    Result<void> result_;
 };
 
-class Stream::Connect final : public Operation {
+class Stream::Connect final : public Resulting<void> {
 public:
     Connect(Stream& stream, const SocketAddress& address)
-        : Operation(stream, &Stream::writing_), address_(address) {}
-    Result<void> await_resume() { return std::move(result_); }
+        : Resulting(stream, &Stream::writing_, {}), address_(address) {}
 
 private:
     bool attempt() override;
     bool begin();
-    void fail(Error error) override { result_ = std::move(error); }
 
     const SocketAddress& address_;
     bool begun_ = false;
-    Result<void> result_;
 };
 
-class Stream::Handshake final : public Operation {
+class Stream::Handshake final : public Resulting<void> {
 public:
-    explicit Handshake(Stream& stream) : Operation(stream, &Stream::reading_) {}
-    Result<void> await_resume() { return std::move(result_); }
+    explicit Handshake(Stream& stream) : Resulting(stream, &Stream::reading_, {}) {}
 
 private:
     bool attempt() override;
-    void fail(Error error) override { result_ = std::move(error); }
-
-    Result<void> result_;
 };
 
 }  // namespace cordgate::proxy

@@ -2,19 +2,9 @@
 
 #include <new>
 
+#include "proxy/io/reuse.hpp"
+
 namespace cordgate::proxy {
-namespace {
-
-// A frame that is used after its end must be found by a sanitizer, not be
-// somebody else's frame by then.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool keeps_frames = false;
-#else
-constexpr bool keeps_frames = true;
-#endif
-
-}  // namespace
-
 thread_local constinit FrameCache* FrameCache::current = nullptr;
 
 FrameCache::~FrameCache() {
@@ -24,7 +14,7 @@ FrameCache::~FrameCache() {
 }
 
 void* FrameCache::allocate(std::size_t size) {
-    if (!keeps_frames || size > largest) return ::operator new(size);
+    if (!reuses_memory || size > largest) return ::operator new(size);
     const auto index = (size + step - 1) / step;
     if (current) {
         auto& shelf = current->shelves_[index];
@@ -37,7 +27,7 @@ void* FrameCache::allocate(std::size_t size) {
 }
 
 void FrameCache::release(void* memory, std::size_t size) noexcept {
-    if (keeps_frames && size <= largest && current) {
+    if (reuses_memory && size <= largest && current) {
         auto& shelf = current->shelves_[(size + step - 1) / step];
         if (shelf.count < max_kept) {
             ++shelf.count;

@@ -4,11 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <list>
 #include <thread>
 
 #include "tests/support/manual_upstream.hpp"
+#include "tests/support/resident.hpp"
 #include "tests/support/stage.hpp"
 
 // How much, and how slowly: group J. Time-outs are set short; what a test waits for is
@@ -33,14 +33,6 @@ std::string get(const std::string& target = "/public/x", const std::string& fiel
 
 bool contains(const std::string& text, std::string_view piece) {
     return text.find(piece) != std::string::npos;
-}
-
-std::size_t resident_kib(int pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("VmRSS:")) return std::strtoul(line.c_str() + 6, nullptr, 10);
-    }
-    return 0;
 }
 
 /// Sends `piece` now and then until the other side answers or closes; false when patience ends.
@@ -213,8 +205,7 @@ TEST_CASE("J8 J9 J18 a body that stands still is given up, whoever is slow") {
         upstream.read_request();
         upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
         // The gate stops reading, and gives up in time.
-        const int pid = stage.gate().process().pid();
-        const auto before = resident_kib(pid);
+        const MemoryGrowth growth(stage.gate().process().pid());
         const auto begin = Steady::now();
         std::atomic<bool> closed = false;
         std::thread closing([&] {
@@ -225,7 +216,7 @@ TEST_CASE("J8 J9 J18 a body that stands still is given up, whoever is slow") {
         while (!closed) upstream.send(piece);
         closing.join();
         CHECK(Steady::now() - begin >= std::chrono::milliseconds(900));
-        CHECK(resident_kib(pid) < before + 32 * 1024);
+        CHECK(growth.stays_below(32));
     }
     SUBCASE("J18 the application does not send") {
         Stage stage({.server = "timeouts: {upstream: 500ms}", .upstreams = app.setting()});

@@ -1,10 +1,10 @@
 #include <doctest/doctest.h>
 
-#include <fstream>
 #include <random>
 #include <thread>
 
 #include "tests/support/manual_upstream.hpp"
+#include "tests/support/resident.hpp"
 #include "tests/support/stage.hpp"
 
 // Bodies on their way, both directions: group I. The test plays client and
@@ -74,14 +74,6 @@ std::string data_of(Wire& wire, std::size_t size) {
     return out;
 }
 
-std::size_t resident_kib(int pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("VmRSS:")) return std::strtoul(line.c_str() + 6, nullptr, 10);
-    }
-    return 0;
-}
-
 std::string noise(std::size_t size) {
     std::mt19937 random(4180);
     std::string out(size, '\0');
@@ -120,10 +112,9 @@ TEST_CASE(
 
 TEST_CASE("I3 I4 a long body takes no memory, in chunks, either way") {
     Scene scene;
-    const int pid = scene.stage.gate().process().pid();
     const std::string piece(1 << 20, 'x');
     constexpr int pieces = 96;
-    const auto before = resident_kib(pid);
+    const MemoryGrowth growth(scene.stage.gate().process().pid());
 
     SUBCASE("I3 down") {
         auto [client, upstream] = scene.open(scene.get());
@@ -138,7 +129,7 @@ TEST_CASE("I3 I4 a long body takes no memory, in chunks, either way") {
         while (size < pieces * piece.size()) size += data_of(client, 1).size();
         writer.join();
         CHECK(size == pieces * piece.size());
-        CHECK(resident_kib(pid) < before + 32 * 1024);
+        CHECK(growth.stays_below(32));
         // The end comes with the application's end, and not before.
         upstream.send("0\r\n\r\n");
         CHECK(client.read_bytes(5) == "0\r\n\r\n");
@@ -153,7 +144,7 @@ TEST_CASE("I3 I4 a long body takes no memory, in chunks, either way") {
         while (size < pieces * piece.size()) size += data_of(upstream, 1).size();
         writer.join();
         CHECK(size == pieces * piece.size());
-        CHECK(resident_kib(pid) < before + 32 * 1024);
+        CHECK(growth.stays_below(32));
         client.send("0\r\n\r\n");
         CHECK(upstream.read_bytes(5) == "0\r\n\r\n");
         upstream.send(response("200 OK", "", "ok"));

@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include <fstream>
 #include <thread>
 
 #include "tests/support/manual_upstream.hpp"
+#include "tests/support/resident.hpp"
 #include "tests/support/stage.hpp"
 
 // WebSocket through the gate: who may open one, and what passes.
@@ -240,21 +240,6 @@ private:
     }
 };
 
-// AddressSanitizer keeps what was freed for a while, so that nobody uses it unseen.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t quarantine_kib = 256 * 1024;
-#else
-constexpr std::size_t quarantine_kib = 0;
-#endif
-
-std::size_t resident_kib(int pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("VmRSS:")) return std::strtoul(line.c_str() + 6, nullptr, 10);
-    }
-    return 0;
-}
-
 }  // namespace
 
 TEST_CASE("H8 H11 what was agreed passes unchanged, with what came in the same segment") {
@@ -339,8 +324,7 @@ TEST_CASE("H14 when one side goes, the other is told") {
 
 TEST_CASE("H9 H15 who does not read holds back who writes, and costs no memory") {
     Tunnel tunnel;
-    const int pid = tunnel.stage.gate().process().pid();
-    const auto before = resident_kib(pid);
+    const MemoryGrowth growth(tunnel.stage.gate().process().pid());
     const std::string piece(1 << 20, 'x');
     constexpr std::size_t pieces = 64;
     std::atomic<std::size_t> sent = 0;
@@ -352,10 +336,10 @@ TEST_CASE("H9 H15 who does not read holds back who writes, and costs no memory")
         tunnel.client.send("ping");
         REQUIRE(tunnel.server.read_bytes(4) == "ping");
     }
-    CHECK(resident_kib(pid) < before + 32 * 1024 + quarantine_kib);
+    CHECK(growth.stays_below(32));
     CHECK(sent < pieces);
     CHECK(tunnel.client.read_bytes(pieces * piece.size()) ==
           std::string(pieces * piece.size(), 'x'));
     writer.join();
-    CHECK(resident_kib(pid) < before + 32 * 1024 + quarantine_kib);
+    CHECK(growth.stays_below(32));
 }
