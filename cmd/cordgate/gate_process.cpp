@@ -5,12 +5,8 @@
 #include <ctime>
 #include <thread>
 
-#include "cmd/cordgate/version.hpp"
-#include "core/discord/client.hpp"
-#include "core/login/flow.hpp"
+#include "cmd/cordgate/gate_house.hpp"
 #include "proxy/access_log.hpp"
-#include "proxy/server.hpp"
-#include "store/open.hpp"
 
 namespace cordgate {
 namespace {
@@ -31,50 +27,6 @@ int wait_for_signal(std::chrono::milliseconds time) {
                          static_cast<long>(time.count() % 1000) * 1'000'000};
     const int number = sigtimedwait(&signals, nullptr, &limit);
     return number > 0 ? number : 0;
-}
-
-discord::ClientOptions client_options(const config::Settings& settings) {
-    discord::ClientOptions options;
-    options.api_url = settings.discord.api_url;
-    options.client_id = settings.discord.client_id;
-    options.client_secret = settings.discord.client_secret;
-    options.bot_token = settings.discord.bot_token;
-    options.ca_file = settings.discord.ca_file;
-    options.version = version();
-    return options;
-}
-
-std::vector<Snowflake> member_guilds(const config::Settings& settings) {
-    const auto& named = settings.rules.member_guilds();
-    std::vector<Snowflake> guilds(named.begin(), named.end());
-    for (const auto guild : settings.identity.member_guilds) {
-        if (!named.contains(guild)) guilds.push_back(guild);
-    }
-    return guilds;
-}
-
-LoginSettings login_settings(const config::Settings& settings) {
-    LoginSettings login;
-    login.client_id = settings.discord.client_id;
-    login.authorize_url = settings.discord.authorize_url;
-    login.redirect_uri = settings.redirect_uri();
-    login.return_policy = {
-        settings.server.public_url,
-        settings.login.allowed_redirect_hosts,
-        {settings.paths.login, settings.paths.callback, settings.paths.logout,
-                                       settings.paths.prefix}
-    };
-    login.standard = settings.login.standard;
-    login.profiles = settings.login.profiles;
-    login.member_guilds = member_guilds(settings);
-    login.session_lifetime = settings.session.lifetime;
-    for (const auto& join : settings.login.auto_join) {
-        discord::JoinOptions options;
-        if (!join.nick.empty()) options.nick = join.nick;
-        options.roles = join.roles;
-        login.auto_join.push_back({join.guild, std::move(options)});
-    }
-    return login;
 }
 
 /// Takes a batch of expired rows out of the store; true when there may be more.
@@ -179,15 +131,11 @@ void block_signals() {
 }
 
 int run_gate(const config::Settings& settings, const std::function<void(const Listening&)>& ready) {
-    const auto store =
-        open_sessions(settings.session.store, settings.session.keys, settings.session.idle_timeout);
+    GateHouse house(settings);
+    const auto& store = house.store;
+    auto& server = house.server;
     proxy::log_info("store", store.description);
     for (const auto& warning : store.warnings) proxy::log_warn("store", warning);
-    const auto discord = discord::make_client(client_options(settings));
-    LoginFlow login(login_settings(settings), *discord, *store.sessions, Clock::now);
-    proxy::Server server(
-        {settings, *store.sessions, *discord, login, Clock::now, store.events.get()});
-
     server.start();
     for (const auto& address : server.addresses()) proxy::log_info("listening", address);
     proxy::log_info("listening", server.internal_address() + " (internal)");

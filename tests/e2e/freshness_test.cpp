@@ -6,7 +6,8 @@
 #include "tests/support/redis_server.hpp"
 #include "tests/support/stage.hpp"
 
-// What a session says of its visitor stays true, and what it opened ends with it.
+// What a session says of its visitor stays true, and what it opened ends with it. How old
+// what may get is in clock_test.cpp.
 
 using namespace cordgate;
 using namespace cordgate::test;
@@ -95,81 +96,6 @@ TEST_CASE("G12 a role that is taken away is gone within guilds_max_age") {
     }
     SUBCASE("as the bot") {
         CHECK(by(bot_token_setting) > 0);
-    }
-}
-
-TEST_CASE("G17 while Discord is away nobody is logged out, and after max_stale nobody is let in") {
-    Stage stage(guilds_for("guilds_max_age: 1s, max_stale: 4s"));
-    auto fern = stage.browser_of(demo::fern);
-    const auto cookie = fern.cookie("cordgate");
-    const auto start = SteadyClock::now();
-    stage.discord.world().kick(demo::fern, demo::garden);
-    stage.discord.add_fault("*", "502_page", -1);
-    const auto calls = stage.discord.count("GET /users/@me/guilds");
-    bool was_stale = false;
-    for (;;) {
-        const auto status = fern.ask("GET", "/garden/").status();
-        if (status != 200) {
-            CHECK(status == 503);
-            break;
-        }
-        was_stale = was_stale || stage.app.last().has("X-Discord-Stale");
-        REQUIRE(SteadyClock::now() - start < 10s);
-        std::this_thread::sleep_for(5ms);
-    }
-    CHECK(SteadyClock::now() - start > 3s);
-    CHECK(was_stale);
-    const auto answer = fern.ask("GET", "/garden/");
-    CHECK(answer.status() == 503);
-    CHECK(answer.has("Retry-After"));
-    CHECK(answer.all("Set-Cookie").empty());
-    CHECK(fern.cookie("cordgate") == cookie);
-    CHECK(stage.discord.count("GET /users/@me/guilds") - calls < 12);  // hundreds of requests
-    stage.discord.clear_faults();
-    CHECK(time_until(fern, "/garden/", 403) < 9s);  // Discord's word again, without a login
-    CHECK(fern.ask("GET", "/inbox").status() == 200);
-}
-
-TEST_CASE("every fault while a session is looked at again: no access given, nobody logged out") {
-    const char* const kinds[] = {
-        "429_user",
-        "429_global",
-        "429_shared",
-        "429_without_headers",
-        "429_blocked",
-        "cloudflare_1015",
-        "cloudflare_429_page",
-        "cloudflare_403_page",
-        "40333",
-        "500",
-        "502_page",
-        "504_page",
-        "522_page",
-        "503_text",
-        "200_page",
-        "200_empty",
-        "reset",
-        "cut_head",
-        "cut_body",
-        "wrong_length",
-        "404_page",
-    };
-    auto script = guilds_for("guilds_max_age: 1s, max_stale: 1m");
-    for (const std::string kind : kinds) {
-        CAPTURE(kind);
-        Stage stage(script);
-        auto pip = stage.browser_of(demo::pip);  // in no guild
-        auto fern = stage.browser_of(demo::fern);
-        stage.discord.add_fault("/users/@me/guilds", kind, -1);
-        const auto end = SteadyClock::now() + 1500ms;
-        while (SteadyClock::now() < end) {
-            CHECK(fern.ask("GET", "/garden/").status() == 200);
-            CHECK(pip.ask("GET", "/garden/").status() == 403);
-            std::this_thread::sleep_for(20ms);
-        }
-        CHECK(stage.discord.count("GET /users/@me/guilds") > 2);
-        CHECK(stage.discord.count("GET /users/@me/guilds") < 14);
-        CHECK(fern.ask("GET", "/inbox").status() == 200);
     }
 }
 

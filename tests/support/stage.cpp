@@ -7,17 +7,18 @@
 namespace cordgate::test {
 namespace {
 
-sim::Simulator::Options people_of_the_demo() {
+sim::Simulator::Options people_of_the_demo(const Script& script) {
     sim::Simulator::Options options;
     options.world = sim::demo_world();
     options.rate_limits = false;
     options.bot_token = bot_token;
+    if (const auto* clock = script.clock) options.now = [clock] { return clock->now(); };
     return options;
 }
 
 }  // namespace
 
-Stage::Stage(Script script) : discord(people_of_the_demo()), script_(std::move(script)) {
+Stage::Stage(Script script) : discord(people_of_the_demo(script)), script_(std::move(script)) {
     discord.start();
     discord.add_redirect_uri(home() + "/callback");
     LogArchive::instance().keep_secret(
@@ -31,6 +32,7 @@ Stage::~Stage() {
         LogArchive::instance().keep_secret(token, "token of Discord");
     }
     gate_.reset();
+    gate_here_.reset();
     discord.stop();
 }
 
@@ -52,7 +54,10 @@ std::string Stage::yaml(int port) const {
            "}\n";
     out += "upstreams: " + (s.upstreams.empty() ? "[{url: '" + app.url() + "'}]" : s.upstreams);
     out += "\nrules: " + s.rules + "\n";
-    out += "session: {store: '" + s.store + "'" + more(s.session) + "}\n";
+    // Relative to where a daemon would run.
+    const bool is_relative = s.clock && s.store.starts_with("sqlite:");
+    const auto store = is_relative ? "sqlite:" + folder.file(s.store.substr(7)) : s.store;
+    out += "session: {store: '" + store + "'" + more(s.session) + "}\n";
     out += "internal: {listen: '127.0.0.1:0'" + more(s.internal) + "}\nlog: {" + s.log + "}\n";
     const std::pair<const char*, const std::string*> sections[] = {
         {"paths",    &s.paths   },
@@ -69,6 +74,10 @@ std::string Stage::yaml(int port) const {
 
 void Stage::start_gate() {
     folder.write("cordgate.yaml", yaml(port()));
+    if (script_.clock) {
+        gate_here_ = std::make_unique<GateHere>(folder.path(), "cordgate.yaml", *script_.clock);
+        return;
+    }
     gate_ = std::make_unique<Daemon>(folder.path());
 }
 
@@ -81,6 +90,11 @@ int Stage::stop_gate() {
 std::unique_ptr<Daemon> Stage::start_twin(const ReservedPort& port) {
     folder.write("twin.yaml", yaml(port.number()));
     return std::make_unique<Daemon>(folder.path(), "twin.yaml");
+}
+
+std::unique_ptr<GateHere> Stage::start_twin_here(const ReservedPort& port) {
+    folder.write("twin.yaml", yaml(port.number()));
+    return std::make_unique<GateHere>(folder.path(), "twin.yaml", *script_.clock);
 }
 
 Browser Stage::browser() {

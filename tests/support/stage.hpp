@@ -7,6 +7,7 @@
 #include "cmd/discord-sim/simulator.hpp"
 #include "tests/support/browser.hpp"
 #include "tests/support/daemon.hpp"
+#include "tests/support/gate_here.hpp"
 #include "tests/support/upstream.hpp"
 
 namespace cordgate::test {
@@ -34,6 +35,8 @@ struct Script {
     std::string internal = {};
     std::string log = "level: debug";
     std::string rest = {};  ///< further sections
+    /// Set: Discord goes by it, and so does the gate, which is in this process.
+    const TestClock* clock = nullptr;
 };
 
 /// The inside of `discord:` that lets the gate be the simulated bot.
@@ -56,12 +59,14 @@ public:
     std::string home() const;
     std::string authority() const { return home().substr(home().find("://") + 3); }
     Daemon& gate() { return *gate_; }
+    GateHere& gate_here() { return *gate_here_; }
     /// SIGTERM; the exit code.
     int stop_gate();
     /// The same configuration on the same port with the same store.
     void start_gate();
     /// A second gate with the same store and public URL, on a port of its own.
     std::unique_ptr<Daemon> start_twin(const ReservedPort& port);
+    std::unique_ptr<GateHere> start_twin_here(const ReservedPort& port);
 
     Browser browser();
     /// A browser in which `user` is signed in.
@@ -79,7 +84,8 @@ public:
 private:
     Script script_;
     ReservedPort port_;
-    std::unique_ptr<Daemon> gate_;
+    std::unique_ptr<Daemon> gate_;  ///< one of the two
+    std::unique_ptr<GateHere> gate_here_;
 };
 
 }  // namespace cordgate::test

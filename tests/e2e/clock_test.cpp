@@ -1,0 +1,428 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "tests/support/redis_server.hpp"
+#include "tests/support/stage.hpp"
+
+// How old what a session says may get, on a clock that only the tests move: gate and
+// Discord are in this process, so nothing happens for the reason that time went by.
+
+using namespace cordgate;
+using namespace cordgate::test;
+using namespace std::chrono_literals;
+namespace demo = cordgate::sim::demo;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using SteadyClock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr const char* guilds_route = "GET /users/@me/guilds";
+constexpr const char* member_route = "GET /users/@me/guilds/{guild}/member";
+constexpr const char* bot_route = "GET /guilds/{guild}/members/{user}";
+constexpr const char* token_route = "POST /oauth2/token";
+
+/// When a token of Discord's, which lives a week, is to be renewed.
+constexpr milliseconds renewal = 7 * 24 * 60min * 4 / 5;
+
+/// Defaults: profile one hour, guilds and members five minutes, max_stale one hour.
+Script on(const TestClock& clock) {
+    Script script;
+    script.rules =
+        "[{path: /garden/**, require: {guild: '401000000000000001'}}, "
+        "{path: /staff/**, require: {guild: '401000000000000001', role: "
+        "['501000000000000001']}}, {path: /**, access: login}]";
+    script.session = "lifetime: 30d, idle_timeout: 0";
+    script.log = "level: error, access: false";
+    script.clock = &clock;
+    return script;
+}
+
+/// Whether it comes true without any time going by on the test's clock.
+template <class Condition>
+bool comes_true(Condition condition) {
+    const auto end = SteadyClock::now() + patience;
+    while (!condition()) {
+        if (SteadyClock::now() > end) return false;
+        std::this_thread::sleep_for(2ms);
+    }
+    return true;
+}
+
+int status_of(Browser& visitor, const std::string& path) {
+    return visitor.ask("GET", path).status();
+}
+
+}  // namespace
+
+TEST_CASE("what is younger than 80 % of its age costs no call, whatever is asked") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    const auto calls = stage.discord.count(guilds_route) + stage.discord.count(member_route);
+    clock.pass(4min - 1ms);
+    for (int i = 0; i < 20; ++i) CHECK(status_of(fern, "/garden/") == 200);
+    CHECK(stage.discord.count(guilds_route) + stage.discord.count(member_route) == calls);
+    // From 80 % on it is asked behind a request's back; that one is served at once.
+    stage.discord.world().kick(demo::fern, demo::garden);
+    clock.pass(1ms);
+    CHECK(status_of(fern, "/garden/") == 200);
+    CHECK(comes_true([&] { return status_of(fern, "/garden/") == 403; }));
+    CHECK(stage.discord.count(guilds_route) == 2);  // of the login, and this
+}
+
+TEST_CASE("G12 a kicked member's first request after guilds_max_age is refused") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    CHECK(status_of(fern, "/garden/") == 200);
+    stage.discord.world().kick(demo::fern, demo::garden);
+    SUBCASE("who was away meanwhile") {
+        clock.pass(5min);
+        CHECK(status_of(fern, "/garden/") == 403);
+    }
+    SUBCASE("who asked all the time") {
+        for (auto time = 0s; time < 5min; time += 10s, clock.pass(10s)) {
+            const int status = status_of(fern, "/garden/");
+            CHECK((status == 200 || status == 403));
+        }
+        CHECK(status_of(fern, "/garden/") == 403);
+    }
+    CHECK(status_of(fern, "/inbox") == 200);  // the session itself goes on
+    stage.discord.world().join(demo::fern, demo::garden);
+    clock.pass(5min);
+    CHECK(status_of(fern, "/garden/") == 200);
+    CHECK(stage.discord.count(token_route) == 1);
+}
+
+TEST_CASE("G12 a role that was taken away opens nothing after guilds_max_age") {
+    const auto calls_as_bot = [](const std::string& discord) {
+        TestClock clock;
+        auto script = on(clock);
+        script.discord = discord;
+        Stage stage(script);
+        auto robin = stage.browser_of(demo::robin);
+        CHECK(status_of(robin, "/staff/") == 200);
+        stage.discord.world().set_role(demo::robin, demo::garden, demo::garden_staff, false);
+        clock.pass(5min);
+        CHECK(status_of(robin, "/staff/") == 403);
+        CHECK(status_of(robin, "/garden/") == 200);
+        return stage.discord.count(bot_route);
+    };
+    SUBCASE("as the visitor") {
+        CHECK(calls_as_bot("") == 0);
+    }
+    SUBCASE("as the bot") {
+        CHECK(calls_as_bot(bot_token_setting) > 0);
+    }
+}
+
+TEST_CASE("G12 the bot sees a lost role while the visitor's token cannot be renewed") {
+    TestClock clock;
+    auto script = on(clock);
+    script.discord = bot_token_setting;
+    Stage stage(script);
+    auto robin = stage.browser_of(demo::robin);
+    CHECK(status_of(robin, "/staff/") == 200);
+    stage.discord.expire_tokens(demo::robin);
+    stage.discord.add_fault(token_route, "500", -1);
+    stage.discord.world().set_role(demo::robin, demo::garden, demo::garden_staff, false);
+    clock.pass(5min);
+    CHECK(status_of(robin, "/staff/") == 403);
+    CHECK(status_of(robin, "/inbox") == 200);
+}
+
+TEST_CASE("M23 a bot that was removed says nothing of its guild's members") {
+    TestClock clock;
+    auto script = on(clock);
+    script.discord = bot_token_setting;
+    Stage stage(script);
+    auto robin = stage.browser_of(demo::robin);
+    stage.discord.world().change_guild(demo::garden, [](auto& guild) { guild.has_bot = false; });
+    clock.pass(5min);
+    CHECK(status_of(robin, "/staff/") == 200);  // the visitor's own token tells
+    CHECK(stage.discord.count(member_route) > 0);
+}
+
+TEST_CASE("G17 an outage logs nobody out, tells the age of what serves, and ends at max_stale") {
+    const std::pair<const char*, std::chrono::minutes> rows[] = {
+        {"502_page",        1min},
+        {"reset",           5min},
+        {"cloudflare_1015", 1min},
+        {"200_page",        5min}
+    };
+    for (const auto& [fault, step] : rows) {
+        INFO(std::string(fault));
+        TestClock clock;
+        Stage stage(on(clock));
+        auto fern = stage.browser_of(demo::fern);
+        auto pip = stage.browser_of(demo::pip);  // in no guild
+        const auto cookie = fern.cookie("cordgate");
+        const auto calls = [&] {
+            return stage.discord.count("GET /users/@me") + stage.discord.count(guilds_route) +
+                   stage.discord.count(member_route) + stage.discord.count(token_route);
+        };
+        const int before = calls();
+        stage.discord.world().kick(demo::fern, demo::garden);  // who could tell?
+        stage.discord.add_fault("*", fault, -1);
+        for (auto age = step; age < 60min; age += step) {
+            CAPTURE(age.count());
+            clock.pass(step);
+            CHECK(status_of(pip, "/garden/") == 403);
+            REQUIRE(status_of(fern, "/garden/") == 200);
+            const auto stale = stage.app.last().field("X-Discord-Stale");
+            CHECK(stale == (age <= 5min ? "" : std::to_string(seconds(age).count())));
+        }
+        CHECK(calls() - before <= 2 * 2 * 60);  // two users, each at most once a minute, twice
+        clock.pass(step);
+        const auto refused = fern.ask("GET", "/garden/");
+        CHECK(refused.status() == 503);
+        CHECK(refused.has("Retry-After"));
+        CHECK(refused.all("Set-Cookie").empty());
+        CHECK(status_of(pip, "/garden/") == 503);
+        CHECK(fern.cookie("cordgate") == cookie);
+        stage.discord.clear_faults();
+        clock.pass(20min);  // longer than any pause
+        CHECK(status_of(fern, "/garden/") == 403);
+        CHECK(status_of(fern, "/inbox") == 200);
+        CHECK_FALSE(stage.app.last().has("X-Discord-Stale"));
+        CHECK(stage.discord.count(token_route) == 2);  // the two logins
+    }
+}
+
+TEST_CASE("every fault of a look-up in the background: no access given, nobody logged out") {
+    const std::set<std::string> slow{"slow_head", "slow_body"};  // see session_keeper_test
+    const std::set<std::string> true_answers{"kicked", "bot_kicked", "deauthorized", "401"};
+    for (const auto name : sim::fault_names()) {
+        const std::string kind(name);
+        if (slow.contains(kind) || true_answers.contains(kind)) continue;
+        CAPTURE(kind);
+        TestClock clock;
+        Stage stage(on(clock));
+        auto robin = stage.browser_of(demo::robin);
+        auto fern = stage.browser_of(demo::fern);
+        auto pip = stage.browser_of(demo::pip);
+        auto fault = *sim::fault_by_name(kind);
+        fault.times = -1;
+        // So long that nobody waits for it here.
+        if (const auto at = fault.body.find("\"retry_after\":1.5"); at != std::string::npos) {
+            fault.body.replace(at, 17, "\"retry_after\":64.57");
+            for (auto& [field, value] : fault.headers) {
+                if (field == "Retry-After") value = "65";
+            }
+        }
+        // Discord's own word; its specification allows null for an empty list.
+        const bool says_no = kind == "empty_list" || kind == "null" || kind == "huge_guilds";
+        for (const char* route : {"GET /users/@me", guilds_route, member_route}) {
+            INFO(std::string(route));
+            fault.route = route;
+            stage.discord.add_fault(fault);
+            const int before = stage.discord.count(route);
+            for (int i = 0; i < 10; ++i) {
+                clock.pass(30s);
+                const int garden = status_of(fern, "/garden/");
+                INFO("garden " << garden << " step " << i);
+                CHECK((garden == 200 || (says_no && garden == 403)));
+                const int staff = status_of(robin, "/staff/");
+                INFO("staff " << staff);
+                CHECK((staff == 200 || (says_no && staff == 403)));
+                CHECK(status_of(fern, "/staff/") == 403);
+                CHECK(status_of(pip, "/garden/") == 403);
+                CHECK(status_of(pip, "/inbox") == 200);
+            }
+            CHECK(stage.discord.count(route) - before <= 3 * 2 * 10);
+            stage.discord.clear_faults();
+            clock.pass(20min);
+            CHECK(status_of(fern, "/garden/") == 200);
+            CHECK(status_of(robin, "/staff/") == 200);
+            CHECK(status_of(pip, "/garden/") == 403);
+        }
+        CHECK(stage.discord.count(token_route) == 3);
+    }
+}
+
+TEST_CASE("G13 G14 at 80 % of a token's life fifty requests on two replicas renew it once") {
+    TestClock clock;
+    RedisServer redis({"--appendonly", "yes"});
+    auto script = on(clock);
+    script.store = "redis+unix:" + redis.socket();
+    script.session += ", keys: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]";
+    Stage stage(script);
+    const ReservedPort port;
+    const auto twin = stage.start_twin_here(port);
+    auto fern = stage.browser_of(demo::fern);
+    const auto request =
+        stage.request("GET /garden/", "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n");
+    clock.pass(renewal - 1s);
+    CHECK(ask(stage.port(), request).status() == 200);
+    CHECK(ask(port.number(), request).status() == 200);
+    CHECK(stage.discord.count(token_route) == 1);  // the login
+    const int lists = stage.discord.count(guilds_route);
+    clock.pass(10min);
+    std::atomic<int> good = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 50; ++i) {
+        threads.emplace_back([&, i] {
+            const int there = i % 2 == 0 ? stage.port() : port.number();
+            if (ask(there, request).status() == 200) ++good;
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    CHECK(good == 50);
+    CHECK(stage.discord.count(token_route) == 2);
+    CHECK(stage.discord.count(guilds_route) - lists <= 2);  // one for each replica at most
+    // The new one serves on both, and dies as the old one did.
+    clock.pass(renewal);
+    CHECK(ask(port.number(), request).status() == 200);
+    CHECK(ask(stage.port(), request).status() == 200);
+    CHECK(stage.discord.count(token_route) == 3);
+}
+
+TEST_CASE("a token that is due is renewed whether or not the visitor waits for it") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    const auto request =
+        stage.request("GET /garden/", "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n");
+    clock.pass(renewal);
+    Wire(stage.port()).send(request);  // and gone
+    CHECK(comes_true([&] { return stage.discord.count(token_route) == 2; }));
+    CHECK(status_of(fern, "/garden/") == 200);
+    CHECK(stage.discord.count(token_route) == 2);
+}
+
+TEST_CASE("G15 G16 G17 M20 M22 what each answer to a renewal leads to, with calls counted") {
+    enum class End { goes_on, logged_out };
+    struct Row {
+        const char* kind;
+        End end;
+        int most_calls;  ///< of the token endpoint, within ten minutes
+    };
+    // Pauses grow from two seconds to a minute, unless Discord names a longer one.
+    constexpr int storm = 18;
+    const Row rows[] = {
+        {"429_user",             End::goes_on,    storm},
+        {"429_global",           End::goes_on,    storm},
+        {"429_shared",           End::goes_on,    storm},
+        {"429_without_headers",  End::goes_on,    storm},
+        {"429_blocked",          End::goes_on,    2    },
+        {"cloudflare_1015",      End::goes_on,    2    },
+        {"cloudflare_1015_hour", End::goes_on,    1    },
+        {"cloudflare_429_page",  End::goes_on,    2    },
+        {"cloudflare_403_page",  End::goes_on,    2    },
+        {"40333",                End::goes_on,    storm},
+        {"401",                  End::goes_on,    storm}, // invalid_client: our own fault
+        {"500",                  End::goes_on,    storm},
+        {"502_page",             End::goes_on,    storm},
+        {"503_text",             End::goes_on,    storm},
+        {"504_page",             End::goes_on,    storm},
+        {"522_page",             End::goes_on,    storm},
+        {"523_page",             End::goes_on,    storm},
+        {"524_page",             End::goes_on,    storm},
+        {"507_page",             End::goes_on,    storm},
+        {"404_page",             End::goes_on,    storm},
+        {"200_page",             End::goes_on,    storm},
+        {"200_empty",            End::goes_on,    storm},
+        {"null",                 End::goes_on,    storm},
+        {"empty_list",           End::goes_on,    storm},
+        {"reset",                End::goes_on,    storm},
+        {"unknown_keys",         End::goes_on,    1    },
+        {"chunked",              End::goes_on,    1    },
+ // It rotated, and nobody heard the new pair: tried once more, then a login.
+        {"lost_answer",          End::logged_out, 2    },
+        {"cut_head",             End::logged_out, 2    },
+        {"cut_body",             End::logged_out, 2    },
+        {"wrong_length",         End::logged_out, 2    },
+        {"gzip",                 End::logged_out, 2    },
+        {"deauthorized",         End::logged_out, 1    },
+    };
+    for (const auto& row : rows) {
+        INFO(std::string(row.kind));
+        TestClock clock;
+        Stage stage(on(clock));
+        auto fern = stage.browser_of(demo::fern);
+        clock.pass(renewal - 1min);
+        CHECK(status_of(fern, "/inbox") == 200);
+        const int before = stage.discord.count(token_route);
+        if (row.kind == std::string("deauthorized")) {
+            stage.discord.deauthorize(demo::fern);
+        } else {
+            stage.discord.add_fault(token_route, row.kind, row.end == End::goes_on ? -1 : 1);
+        }
+        clock.pass(1min);
+        bool is_in = true;
+        for (auto time = 0s; time < 10min; time += 5s) {
+            const int status = status_of(fern, "/inbox");
+            CHECK((status == 200 || (row.end == End::logged_out && status == 401)));
+            CHECK((is_in || status == 401));  // no way back
+            is_in = status == 200;
+            clock.pass(5s);
+        }
+        const int calls = stage.discord.count(token_route) - before;
+        CHECK(calls >= 1);
+        CHECK(calls <= row.most_calls);
+        CHECK(is_in == (row.end == End::goes_on));
+        if (!is_in) continue;
+        stage.discord.clear_faults();
+        clock.pass(61min);
+        CHECK(status_of(fern, "/garden/") == 200);  // perhaps what was on its way since before
+        clock.pass(5min);
+        CHECK(status_of(fern, "/garden/") == 200);
+        const int renewed = stage.discord.count(token_route);
+        // With the old token gone, only a new one can tell.
+        clock.pass(36h);
+        CHECK(status_of(fern, "/garden/") == 200);
+        CHECK_FALSE(stage.app.last().has("X-Discord-Stale"));
+        CHECK(stage.discord.count(token_route) == renewed);
+    }
+}
+
+TEST_CASE("M21 6769 a token that is dead when it is new ends the session, without a loop") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    stage.discord.change_settings(
+        [](sim::Settings& settings) { settings.tokens.dead_token_after_refresh = true; });
+    const int lists = stage.discord.count(guilds_route);
+    const int profiles = stage.discord.count("GET /users/@me");
+    clock.pass(renewal);
+    CHECK(status_of(fern, "/inbox") == 401);
+    for (int i = 0; i < 20; ++i) {
+        clock.pass(10s);
+        CHECK(status_of(fern, "/inbox") == 401);
+    }
+    CHECK(stage.discord.count(token_route) == 2);
+    CHECK(stage.discord.count(guilds_route) - lists + stage.discord.count("GET /users/@me") -
+              profiles ==
+          1);
+    stage.discord.change_settings(
+        [](sim::Settings& settings) { settings.tokens.dead_token_after_refresh = false; });
+    auto again = stage.browser_of(demo::fern);
+    CHECK(status_of(again, "/inbox") == 200);
+}
+
+TEST_CASE("scopes that a renewal loses are unknown, those that it gains are not passed on") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    SUBCASE("lost") {
+        stage.discord.change_settings([](sim::Settings& settings) {
+            settings.tokens.drop_scopes = {"guilds", "guilds.members.read"};
+        });
+        auto dropped = stage.browser_of(demo::fern);
+        CHECK(status_of(dropped, "/garden/") == 503);
+        CHECK(status_of(dropped, "/inbox") == 200);
+    }
+    SUBCASE("gained") {
+        stage.discord.change_settings(
+            [](sim::Settings& settings) { settings.tokens.add_scopes = {"email"}; });
+        clock.pass(renewal);
+        CHECK(status_of(fern, "/garden/") == 200);
+        CHECK(comes_true([&] { return stage.discord.count(token_route) == 2; }));
+        CHECK(status_of(fern, "/garden/") == 200);
+        CHECK(stage.app.last().field("X-Discord-User-Scopes").find("email") == std::string::npos);
+    }
+}
