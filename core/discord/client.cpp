@@ -136,6 +136,10 @@ public:
         form.add("token", token.reveal());
         const auto answer = token_request("/oauth2/token/revoke", form.str());
         if (!answer) return answer.error();
+        // What the body says is of no interest (RFC 7009, 2.2), but a page is not Discord's.
+        if (answer->is_page()) {
+            return failure(ErrorKind::malformed_reply, "POST /oauth2/token/revoke: a page");
+        }
         return {};
     }
 
@@ -169,7 +173,10 @@ public:
         auto answer = perform(call_for(request));
         if (!answer) return answer.error();
         const auto& [status, headers, body] = *answer;
-        if (!body.empty() && !(answer->is_json() && is_json(body))) {
+        // Only what was done may have nothing to say.
+        const bool may_be_empty = request.method != "GET" || status == 204;
+        const bool is_sound = body.empty() ? may_be_empty : answer->is_json() && is_json(body);
+        if (!is_sound) {
             return failure(ErrorKind::malformed_reply,
                            request.method + " " + request.route.shape() + ": answer is not JSON");
         }

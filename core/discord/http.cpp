@@ -216,6 +216,11 @@ bool never_connected(const httplib::Result& sent) {
                      sent.error() == httplib::Error::ConnectionTimeout);
 }
 
+std::string media_type(const HttpAnswer& answer) {
+    const std::string type = lowercase(answer.header("Content-Type"));
+    return std::string(trim(std::string_view(type).substr(0, type.find(';'))));
+}
+
 }  // namespace
 
 std::string HttpAnswer::header(std::string_view name) const {
@@ -225,8 +230,11 @@ std::string HttpAnswer::header(std::string_view name) const {
 }
 
 bool HttpAnswer::is_json() const {
-    const std::string type = lowercase(header("Content-Type"));
-    return trim(std::string_view(type).substr(0, type.find(';'))) == "application/json";
+    return media_type(*this) == "application/json";
+}
+
+bool HttpAnswer::is_page() const {
+    return media_type(*this) == "text/html";
 }
 
 class HttpClient::Impl {

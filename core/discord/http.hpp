@@ -26,6 +26,8 @@ struct HttpAnswer {
     /// Only what says that it is JSON may meet a parser: error pages of proxies
     /// and edge servers come under any status.
     bool is_json() const;
+    /// HTML: made for people, by something that is not the API.
+    bool is_page() const;
 };
 
 struct HttpCall {
