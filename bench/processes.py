@@ -127,11 +127,11 @@ class Processes:
         self.running.append(process)
         return process
 
-    def start(self, command, port, **more):
+    def start(self, command, port, patience=15, **more):
         """Starts a server and returns it once it listens."""
         process = self.spawn(command, **more)
         try:
-            wait_for(port, process)
+            wait_for(port, process, patience)
         except RuntimeError as error:
             raise SystemExit(f"{error}:\n{pathlib.Path(process.log).read_text()}") from None
         return process

@@ -115,7 +115,10 @@ public:
     /// within as long again, so that the caller can say so.
     virtual Result<std::optional<PendingLogin>> take_login(const Secret& state, TimePoint now) = 0;
 
-    /// Deletes what expired at or before `now`, at most `limit` rows; how many.
+    /// Deletes what expired at or before `now`, at most `limit` rows; how many. Other
+    /// changes may have to wait for it: a few rows at a time, with pauses.
+    static constexpr std::size_t purge_batch = 50;
+    static constexpr std::chrono::milliseconds purge_pause{20};
     virtual Result<std::size_t> purge(TimePoint now, std::size_t limit) = 0;
     /// Whether the store answers; for /readyz.
     virtual Result<void> ping() = 0;

@@ -48,6 +48,12 @@ OpenedStore open_sqlite(const std::string& path, std::vector<Secret> keys,
         keys.push_back(read_or_make_key(key_path, *has_sessions));
         opened.description = "SQLite " + path + ", key file " + key_path;
     }
+    if (!store->is_checked()) {
+        opened.warnings.push_back("the session database " + path +
+                                  " is large: its check for damage was given up after 2 s. To "
+                                  "check all of it: sqlite3 " +
+                                  path + " 'PRAGMA quick_check'");
+    }
     if (const auto name = files::network_file_system(path); !name.empty()) {
         opened.warnings.push_back("the session database " + path +
                                   " is on a network file system (" + name +

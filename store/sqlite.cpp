@@ -135,6 +135,32 @@ int Database::bind(sqlite3_stmt* statement, int position, Blob blob) {
     return sqlite3_bind_blob64(statement, position, data, blob.bytes.size(), SQLITE_TRANSIENT);
 }
 
+TimeLimit::TimeLimit(Database& database, std::chrono::milliseconds time)
+    : watch_([this, handle = database.handle_.get(), time] {
+          std::unique_lock lock(mutex_);
+          auto pause = time;
+          // Again and again: between two statements it has no effect.
+          while (!over_.wait_for(lock, pause, [this] { return is_over_; })) {
+              is_up_ = true;
+              pause = std::chrono::milliseconds(5);
+              sqlite3_interrupt(handle);
+          }
+      }) {}
+
+TimeLimit::~TimeLimit() {
+    {
+        const std::lock_guard lock(mutex_);
+        is_over_ = true;
+    }
+    over_.notify_one();
+    watch_.join();
+}
+
+bool TimeLimit::is_up() const {
+    const std::lock_guard lock(mutex_);
+    return is_up_;
+}
+
 Result<Transaction> Transaction::begin(Database& database) {
     const auto begun = database.change("BEGIN IMMEDIATE");
     if (!begun) return begun.error();

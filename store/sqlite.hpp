@@ -3,11 +3,14 @@
 #include <sqlite3.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "core/result.hpp"
 
@@ -74,6 +77,7 @@ public:
     bool in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
 private:
+    friend class TimeLimit;
     struct Close {
         void operator()(sqlite3* handle) const;
     };
@@ -90,6 +94,25 @@ private:
 
     std::unique_ptr<sqlite3, Close> handle_;
     std::map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, std::less<>> statements_;
+};
+
+/// Cuts short what a database does when the time is up; whoever runs it gets an Error.
+/// For work that is of no use when it takes long.
+class TimeLimit {
+public:
+    TimeLimit(Database& database, std::chrono::milliseconds time);
+    TimeLimit(const TimeLimit&) = delete;
+    TimeLimit& operator=(const TimeLimit&) = delete;
+    ~TimeLimit();
+
+    bool is_up() const;
+
+private:
+    mutable std::mutex mutex_;  // guards the two below
+    bool is_up_ = false;
+    bool is_over_ = false;
+    std::condition_variable over_;
+    std::thread watch_;  // last: starts when all else is there
 };
 
 /// A transaction that may write: it takes the write lock at once, so that it

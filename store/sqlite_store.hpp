@@ -22,6 +22,8 @@ struct SqliteOptions {
     /// Connections that read while a write waits for the disk.
     std::size_t readers = 3;
     std::size_t max_logins = SessionStore::default_max_logins;
+    /// How long the file may be checked for damage at start.
+    std::chrono::milliseconds check_time{2000};
 };
 
 /// Sessions in a SQLite file.
@@ -42,6 +44,11 @@ public:
     /// as it was.
     explicit SqliteStore(const std::string& path, const SqliteOptions& options = {});
     ~SqliteStore() override;
+
+    /// Whether the whole file was checked for damage at start. A large one is not: a
+    /// restart should not take longer because many are signed in. Damage is then met,
+    /// and told, by the calls that come across it.
+    bool is_checked() const { return is_checked_; }
 
     Result<void> insert(const SessionRow& row) override;
     Result<std::optional<SessionRow>> find(const std::string& key) override;
@@ -87,6 +94,7 @@ private:
     const SqliteOptions options_;
     dev_t device_ = 0;
     ino_t inode_ = 0;
+    bool is_checked_ = false;
     std::unique_ptr<Connection> writer_;
     std::vector<std::unique_ptr<Connection>> readers_;
     std::atomic<std::size_t> next_reader_{0};

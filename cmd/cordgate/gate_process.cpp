@@ -31,7 +31,7 @@ int wait_for_signal(std::chrono::milliseconds time) {
 
 /// Takes a batch of expired rows out of the store; true when there may be more.
 bool purge(SessionRepository& sessions) {
-    constexpr std::size_t batch = 500;
+    constexpr auto batch = SessionRepository::purge_batch;
     const auto purged = sessions.purge(Clock::now(), batch);
     if (!purged) {
         proxy::log_warn("purge", proxy::describe_error(purged.error()));
@@ -83,7 +83,7 @@ void serve_until_asked(const OpenedStore& store, proxy::Server& server,
     auto next_purge = std::chrono::steady_clock::now() + purge_every;
     bool more = false;
     for (;;) {
-        const int number = wait_for_signal(more ? 20ms : 1000ms);
+        const int number = wait_for_signal(more ? SessionRepository::purge_pause : 1000ms);
         if (number == SIGTERM || number == SIGINT) return;
         if (number == SIGHUP) reload(server, settings.server.tls);
         watch.look();

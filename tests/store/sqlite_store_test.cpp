@@ -350,6 +350,26 @@ TEST_CASE("L6 damage done while it runs is an error of the call, never a crash")
     if (!added) CHECK(added.error().kind == ErrorKind::malformed_reply);
 }
 
+TEST_CASE("L6 L15 a large file is checked for damage for some time only, and then works") {
+    const TempDir directory;
+    const auto path = make_database(directory, 1);
+    {
+        auto filler = Database::open(path, 2s);
+        REQUIRE(filler);
+        REQUIRE(filler->execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
+            "INSERT INTO sessions SELECT randomblob(32), 'h' || i, '1', 0, 0, i, "
+            "zeroblob(4000) FROM n"));
+    }
+    auto options = impatient;
+    options.check_time = 1ms;
+    SqliteStore cut_short(path, options);
+    CHECK_FALSE(cut_short.is_checked());
+    CHECK(cut_short.find(sha256("0"))->has_value());
+    REQUIRE(cut_short.insert(session_row("new")));
+    CHECK(SqliteStore(path).is_checked());
+}
+
 TEST_CASE("L7 a file that was removed or replaced is noticed by every call until it is back") {
     const TempDir directory;
     const auto path = make_database(directory, 1);
