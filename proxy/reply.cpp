@@ -114,7 +114,7 @@ int status_of(const Error& error) {
             return error.kind == ErrorKind::malformed_reply || error.kind == ErrorKind::forbidden
                        ? 502
                        : 503;
-        case ErrorSource::store: return error.kind == ErrorKind::malformed_reply ? 500 : 503;
+        case ErrorSource::store: return 503;  // damaged, too: it may be restored
         case ErrorSource::gate: return error.kind == ErrorKind::unavailable ? 503 : 500;
     }
     return 500;

@@ -128,6 +128,8 @@ void block_signals() {
     const auto signals = steering_signals();
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    // A file that may not grow (ulimit -f) is an error of the write, not our end.
+    std::signal(SIGXFSZ, SIG_IGN);
 }
 
 int run_gate(const config::Settings& settings, const std::function<void(const Listening&)>& ready) {

@@ -47,7 +47,7 @@ TEST_CASE("an error's kind and source decide its status, every pair of them") {
         {ErrorKind::rate_limited, 429, 502, 503, 503, 500},
         {ErrorKind::timed_out, 408, 504, 503, 503, 500},
         {ErrorKind::unavailable, 400, 502, 503, 503, 503},
-        {ErrorKind::malformed_reply, 400, 502, 502, 500, 500},
+        {ErrorKind::malformed_reply, 400, 502, 502, 503, 500},
         {ErrorKind::closed, 400, 502, 503, 503, 500},
         {ErrorKind::internal, 400, 502, 503, 503, 500},
     };
