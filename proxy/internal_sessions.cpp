@@ -16,16 +16,20 @@ constexpr std::size_t default_limit = 100;
 constexpr std::size_t most_sessions = 1000;
 constexpr std::size_t max_cursor_bytes = 256;
 
+/// A grant that Discord refuses ends its session, so that what is left to be called
+/// revoked is one that has run out and that nothing can renew.
 SessionState state_of(const Gate& gate, const Session& session) {
     const auto now = gate.now();
-    const auto& identity = session.identity;
-    const auto& limits = gate.settings.identity;
+    const auto& settings = gate.keeper.settings();
     if (now >= session.grant.expires_at && session.grant.refresh_token.empty()) {
         return SessionState::revoked;
     }
-    const bool old_user = now - identity.user_at > limits.user_max_age;
-    const bool old_guilds = identity.guilds && now - identity.guilds_at > limits.guilds_max_age;
-    return old_user || old_guilds ? SessionState::stale : SessionState::valid;
+    const bool old_user = now - session.identity.user_at > settings.user_max_age;
+    // As X-Discord-Stale: guilds, and the members that rules or the configuration name.
+    const auto confirmed_at = freshness_of(session, settings).confirmed_at;
+    const bool old_rights =
+        confirmed_at != TimePoint::max() && now - confirmed_at > settings.guilds_max_age;
+    return old_user || old_rights ? SessionState::stale : SessionState::valid;
 }
 
 std::string view_of(const Gate& gate, const Session& session) {

@@ -74,7 +74,7 @@ TEST_CASE("icon_url: empty without an icon") {
     CHECK(icon_url(guild, cdn) == "https://cdn.discordapp.com/icons/7/a_" + hash + ".gif");
 }
 
-TEST_CASE("images: U20 sizes are powers of two from 16 to 4096") {
+TEST_CASE("quartcord images: U20 sizes are powers of two from 16 to 4096") {
     for (int size = 16; size <= 4096; size *= 2) CHECK(is_image_size(size));
     for (const int size : {-16, 0, 1, 8, 15, 17, 100, 4095, 4097, 8192}) {
         CAPTURE(size);
@@ -82,7 +82,7 @@ TEST_CASE("images: U20 sizes are powers of two from 16 to 4096") {
     }
 }
 
-TEST_CASE("images: U19 G11 each format, still and moving, with and without a size") {
+TEST_CASE("quartcord images: U19 G11 each format, still and moving, with and without a size") {
     struct Row {
         ImageFormat format;
         int size;

@@ -50,7 +50,7 @@ void until_waiting(const Cache& cache, std::uint64_t count) {
 
 }  // namespace
 
-TEST_CASE("cache: C16 C17 C18 B14 an entry serves up to max_age, and 0 always asks") {
+TEST_CASE("quartcord cache: C16 C17 C18 B14 an entry serves up to max_age, and 0 always asks") {
     Site site;
     REQUIRE(site.get(key(1), 60s, "a"));
     site.now = site.now.load() + 60s;
@@ -64,7 +64,7 @@ TEST_CASE("cache: C16 C17 C18 B14 an entry serves up to max_age, and 0 always as
     CHECK(site.calls == 3);
 }
 
-TEST_CASE("cache: U25 cached_only answers with what is there, and never asks") {
+TEST_CASE("quartcord cache: U25 cached_only answers with what is there, and never asks") {
     Site site;
     CHECK_FALSE(site.cache.peek(key(1)));
     site.cache.put(key(1), "a", site.now);
@@ -73,14 +73,14 @@ TEST_CASE("cache: U25 cached_only answers with what is there, and never asks") {
     CHECK(site.calls == 0);
 }
 
-TEST_CASE("cache: U26 U27 an empty list is an answer like any other") {
+TEST_CASE("quartcord cache: U26 U27 an empty list is an answer like any other") {
     Site site;
     CHECK(*site.get(key(1, Resource::guilds), 60s, "[]")->json == "[]");
     CHECK(*site.get(key(1, Resource::guilds), 60s, "[1]")->json == "[]");
     CHECK(site.calls == 1);
 }
 
-TEST_CASE("cache: U23 a new profile leaves guilds, connections and members in place") {
+TEST_CASE("quartcord cache: U23 a new profile leaves guilds, connections and members in place") {
     Site site;
     const CacheKey keys[] = {key(1, Resource::guilds), key(1, Resource::guilds_with_counts),
                              key(1, Resource::connections), key(1, Resource::member, 5),
@@ -93,7 +93,7 @@ TEST_CASE("cache: U23 a new profile leaves guilds, connections and members in pl
     }
 }
 
-TEST_CASE("cache: C7 B14 what is older than the limit is gone, asked for or not") {
+TEST_CASE("quartcord cache: C7 B14 what is older than the limit is gone, asked for or not") {
     Site site({100, 1 << 20, 1h});
     for (std::uint64_t user = 1; user <= 50; ++user) site.ask(key(user), 60s);
     CHECK(site.cache.statistics().entries == 50);
@@ -108,7 +108,7 @@ TEST_CASE("cache: C7 B14 what is older than the limit is gone, asked for or not"
     CHECK(site.cache.peek(key(1)));
 }
 
-TEST_CASE("cache: C7 entries and bytes are bounded, and the least used goes") {
+TEST_CASE("quartcord cache: C7 entries and bytes are bounded, and the least used goes") {
     Site site({3, 1 << 20, 1h});
     for (std::uint64_t user = 1; user <= 3; ++user) site.ask(key(user), 60s);
     for (int i = 0; i < 5; ++i) {
@@ -134,7 +134,7 @@ TEST_CASE("cache: C7 entries and bytes are bounded, and the least used goes") {
     CHECK(small.cache.peek(key(20)));
 }
 
-TEST_CASE("cache: C7 what was popular once does not keep newcomers out for ever") {
+TEST_CASE("quartcord cache: C7 what was popular once does not keep newcomers out for ever") {
     Site site({2, 1 << 20, 1h});
     site.ask(key(1), 60s);
     for (int i = 0; i < 100; ++i) site.ask(key(1), 60s);
@@ -146,7 +146,7 @@ TEST_CASE("cache: C7 what was popular once does not keep newcomers out for ever"
     CHECK_FALSE(site.cache.peek(key(1)));
 }
 
-TEST_CASE("cache: C8 one call per user and resource, however many ask") {
+TEST_CASE("quartcord cache: C8 one call per user and resource, however many ask") {
     Site site;
     std::promise<void> discord_answers;
     auto gate = discord_answers.get_future().share();
@@ -171,7 +171,7 @@ TEST_CASE("cache: C8 one call per user and resource, however many ask") {
     CHECK(site.cache.statistics().misses == 3);
 }
 
-TEST_CASE("cache: C8 E2 who waits gets the same typed failure, and it is not kept") {
+TEST_CASE("quartcord cache: C8 E2 who waits gets the same typed failure, and it is not kept") {
     Site site;
     std::promise<void> discord_answers;
     auto gate = discord_answers.get_future().share();
@@ -218,7 +218,7 @@ TEST_CASE("cache: a failure leaves the older answer to those who can live with i
     CHECK(*site.cache.peek(key(1))->json == "old");
 }
 
-TEST_CASE("cache: U14 a grant shares a profile only with grants of the same scopes") {
+TEST_CASE("quartcord cache: U14 a grant shares a profile only with grants of the same scopes") {
     const Snowflake user(1);
     const std::vector<std::string> small = {"identify"};
     const std::vector<std::string> big = {"identify", "email"};
@@ -237,7 +237,8 @@ TEST_CASE("cache: U14 a grant shares a profile only with grants of the same scop
     CHECK_FALSE(site.cache.peek(key_for(user, big, Resource::user)));
 }
 
-TEST_CASE("cache: C21 who is forgotten is gone, and a call on its way brings nothing back") {
+TEST_CASE(
+    "quartcord cache: C21 who is forgotten is gone, and a call on its way brings nothing back") {
     Site site;
     site.ask(key(1), 60s);
     site.ask(key(1, Resource::member, 5), 60s);

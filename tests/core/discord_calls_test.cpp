@@ -63,7 +63,8 @@ std::string guild_page(int first, int count) {
 }  // namespace
 
 TEST_CASE(
-    "calls: C16 C17 C18 G10 K11 U22 U23 U24 each asks its route as the user, and keeps the JSON") {
+    "quartcord calls: C16 C17 C18 G10 K11 U22 U23 U24 each asks its route as the user, and keeps "
+    "the JSON") {
     ScriptedApi api;
     api.answer(200, R"({"id":"7","username":"a","new":1})");
     api.answer(200, R"([{"id":"5","name":"g","banner":"b"}])");
@@ -94,14 +95,14 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("calls: C12 a token can tell its scopes") {
+TEST_CASE("quartcord calls: C12 a token can tell its scopes") {
     ScriptedApi api;
     api.answer(200, R"({"application":{"id":"3"},"scopes":["identify"]})");
     CHECK(fetch_authorization(api, token)->scopes == std::vector<std::string>{"identify"});
     CHECK(api.asked[0].route.path() == "/oauth2/@me");
 }
 
-TEST_CASE("calls: M23 B8 nobody has left a guild but by Discord's own word") {
+TEST_CASE("quartcord calls: M23 B8 nobody has left a guild but by Discord's own word") {
     struct Row {
         ErrorKind kind;
         int status;
@@ -133,7 +134,7 @@ TEST_CASE("calls: M23 B8 nobody has left a guild but by Discord's own word") {
     }
 }
 
-TEST_CASE("calls: M24 the bot's guilds come page by page, however many") {
+TEST_CASE("quartcord calls: M24 the bot's guilds come page by page, however many") {
     ScriptedApi api;
     api.answer(200, guild_page(1, 200));
     api.answer(200, guild_page(201, 200));
@@ -153,7 +154,7 @@ TEST_CASE("calls: M24 the bot's guilds come page by page, however many") {
     CHECK(fetch_guilds_as_bot(bounded, 300)->size() == 300);
 }
 
-TEST_CASE("calls: U18 joining: new, already there, and every refusal an error") {
+TEST_CASE("quartcord calls: U18 joining: new, already there, and every refusal an error") {
     ScriptedApi api;
     api.answer(201, R"({"roles":["8"]})");
     api.answer(204, "");
@@ -181,7 +182,7 @@ TEST_CASE("calls: U18 joining: new, already there, and every refusal an error") 
     CHECK_FALSE(join_guild(api, token, Snowflake(7), Snowflake(5), {}));
 }
 
-TEST_CASE("calls: B8 M11 what is not the model is an error") {
+TEST_CASE("quartcord calls: B8 M11 what is not the model is an error") {
     for (const char* json : {"{}", "[{}]", "null", R"({"message":"x","code":1})"}) {
         CAPTURE(json);
         ScriptedApi api;
@@ -194,7 +195,7 @@ TEST_CASE("calls: B8 M11 what is not the model is an error") {
     CHECK_FALSE(fetch_user(api, token));
 }
 
-TEST_CASE("failures: E1 E2 E3 E4 B10 B16 each family has its stable code") {
+TEST_CASE("quartcord failures: E1 E2 E3 E4 B10 B16 each family has its stable code") {
     const auto code = [](ErrorKind kind, ErrorSource source = ErrorSource::discord) {
         return problem_code({kind, source, ""});
     };

@@ -175,7 +175,8 @@ void until_closed(int socket) {
 }  // namespace
 
 TEST_CASE(
-    "client: M26 B12 each call has our User-Agent, our credentials and asks for no compression") {
+    "quartcord client: M26 B12 each call has our User-Agent, our credentials and asks for no "
+    "compression") {
     FakeDiscord discord(fixed(200, json_type, user_json));
     const auto user = discord.user();
     REQUIRE(user);
@@ -212,7 +213,7 @@ TEST_CASE("client: the token endpoint gets a form and Basic authentication (F20)
     CHECK(discord.last.body == "token=rt");
 }
 
-TEST_CASE("client: B12 calls one after the other share a connection") {
+TEST_CASE("quartcord client: B12 calls one after the other share a connection") {
     FakeDiscord discord(fixed(200, json_type, user_json));
     for (int i = 0; i < 5; ++i) REQUIRE(discord.user());
     CHECK(discord.ports.size() == 1);
@@ -266,7 +267,8 @@ TEST_CASE("client: M8 M9 M10 M11 M14 M19 M21 what an answer to a GET means") {
 }
 
 TEST_CASE(
-    "client: M20 B7 B20 what an error of the token endpoint means, and that it is asked once") {
+    "quartcord client: M20 B7 B20 what an error of the token endpoint means, and that it is asked "
+    "once") {
     struct Row {
         int status;
         const char* type;
@@ -340,7 +342,8 @@ TEST_CASE("client: M23 only a 404 of Discord's own says that somebody is no memb
 }
 
 TEST_CASE(
-    "client: M1 M2 M3 M4 B15 a 429 in every form stops what it names, for as long as it says") {
+    "quartcord client: M1 M2 M3 M4 B15 a 429 in every form stops what it names, for as long as it "
+    "says") {
     struct Row {
         const char* type;
         const char* body;
@@ -502,7 +505,9 @@ TEST_CASE("client: M12 CVE-2026-26998 a body beyond the cap is cut, with and wit
     CHECK(sent < 64 << 20);
 }
 
-TEST_CASE("client: M15 B13 silence and drops of bytes end at the deadline, wherever they happen") {
+TEST_CASE(
+    "quartcord client: M15 B13 silence and drops of bytes end at the deadline, wherever they "
+    "happen") {
     const auto drip = [](int socket, std::string_view first) {
         if (!say(socket, first)) return;
         while (say(socket, "x")) std::this_thread::sleep_for(10ms);

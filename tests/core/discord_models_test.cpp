@@ -33,7 +33,7 @@ Json user(const std::string& json, ImageSource images = {}) {
 
 }  // namespace
 
-TEST_CASE("User: U1 U30 the document keeps every field that Discord sent") {
+TEST_CASE("quartcord User: U1 U30 the document keeps every field that Discord sent") {
     const Json sent = Json::parse(full_user);
     const Json document = user(full_user);
     for (const auto& [name, value] : sent.items()) {
@@ -45,7 +45,7 @@ TEST_CASE("User: U1 U30 the document keeps every field that Discord sent") {
     for (const char c : text) CHECK((c >= 0x20 && c < 0x7f));
 }
 
-TEST_CASE("User: U1 a partial user is a user") {
+TEST_CASE("quartcord User: U1 a partial user is a user") {
     const auto document = user(R"({"id":"7","username":"a"})");
     CHECK(document["display_name"] == "a");
     CHECK(document["avatar_animated"] == false);
@@ -53,7 +53,7 @@ TEST_CASE("User: U1 a partial user is a user") {
     CHECK(document["flag_names"].empty());
 }
 
-TEST_CASE("User: U2 U3 G2 G3 the same id is the same, whatever else differs") {
+TEST_CASE("quartcord User: U2 U3 G2 G3 the same id is the same, whatever else differs") {
     User a, b;
     a.id = b.id = Snowflake(7);
     b.username = "renamed";
@@ -68,7 +68,7 @@ TEST_CASE("User: U2 U3 G2 G3 the same id is the same, whatever else differs") {
     CHECK(g != h);
 }
 
-TEST_CASE("User: U4 U6 U7 U8 U29 names in each generation of accounts") {
+TEST_CASE("quartcord User: U4 U6 U7 U8 U29 names in each generation of accounts") {
     struct Row {
         const char* json;
         const char* display_name;
@@ -89,14 +89,14 @@ TEST_CASE("User: U4 U6 U7 U8 U29 names in each generation of accounts") {
     }
 }
 
-TEST_CASE("User: U5 G5 ids stay strings, with every digit, and tell their birthday") {
+TEST_CASE("quartcord User: U5 G5 ids stay strings, with every digit, and tell their birthday") {
     const auto document = user(R"({"id":"18446744073709551615","username":"a"})");
     CHECK(document["id"] == "18446744073709551615");
     CHECK(user(R"({"id":"175928847299117063","username":"a"})")["created_at"] ==
           "2016-04-30T11:18:25.796Z");
 }
 
-TEST_CASE("User: U9 U19 U21 U28 pictures, with and without an avatar") {
+TEST_CASE("quartcord User: U9 U19 U21 U28 pictures, with and without an avatar") {
     const auto moving = user(full_user);
     CHECK(moving["avatar_animated"] == true);
     CHECK(moving["avatar_url"] ==
@@ -113,7 +113,9 @@ TEST_CASE("User: U9 U19 U21 U28 pictures, with and without an avatar") {
           "http://127.0.0.1:1/avatars/80351110224678912/a_" + hash + ".webp?animated=true&size=64");
 }
 
-TEST_CASE("User: U10 U11 U12 U13 U14 U15 U16 what Discord did not say is absent, never a guess") {
+TEST_CASE(
+    "quartcord User: U10 U11 U12 U13 U14 U15 U16 what Discord did not say is absent, never a "
+    "guess") {
     const auto all = parse_user_details(full_user);
     REQUIRE(all);
     CHECK_FALSE(all->bot);
@@ -140,7 +142,7 @@ TEST_CASE("User: U10 U11 U12 U13 U14 U15 U16 what Discord did not say is absent,
     CHECK_FALSE(parse_user_details(R"({"flags":-1,"premium_type":"2","banner":{}})")->flags);
 }
 
-TEST_CASE("User: B8 an error object is never a user, a guild, a member or a connection") {
+TEST_CASE("quartcord User: B8 an error object is never a user, a guild, a member or a connection") {
     for (const char* json : {R"({"message":"Missing Access","code":50001})",
                              R"({"message":"You are being rate limited.","retry_after":1.5})",
                              R"({"error":"invalid_grant"})", "{}", "\"\"", "7", "<html>", ""}) {
@@ -154,7 +156,7 @@ TEST_CASE("User: B8 an error object is never a user, a guild, a member or a conn
     }
 }
 
-TEST_CASE("Guild: G1 G4 G6 G7 G8 G9 G11 G12 raw fields, icon and permissions by name") {
+TEST_CASE("quartcord Guild: G1 G4 G6 G7 G8 G9 G11 G12 raw fields, icon and permissions by name") {
     const std::string sent = R"([{"id":"5","name":"\u202eFive","icon":"a_)" + hash +
                              R"(","banner":"x","owner":true,"permissions":"36",
         "features":["COMMUNITY","NEW"],"approximate_member_count":7},
@@ -179,7 +181,8 @@ TEST_CASE("Guild: G1 G4 G6 G7 G8 G9 G11 G12 raw fields, icon and permissions by 
 }
 
 TEST_CASE(
-    "UserConnection: K1 K2 K3 K4 K5 K7 K8 K9 K10 K12 K13 what is connected, and who sees it") {
+    "quartcord UserConnection: K1 K2 K3 K4 K5 K7 K8 K9 K10 K12 K13 what is connected, and who sees "
+    "it") {
     const std::string sent = R"([{"id":"run&hide","name":null,"type":"steam","verified":true,
         "friend_sync":true,"show_activity":true,"two_way_link":true,"visibility":1,
         "metadata":{"x":"y"}},{"id":"7","type":"something-new","revoked":true,"visibility":0}])";
@@ -211,7 +214,9 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("Integration: N1 N2 N3 N4 N5 N6 N7 N8 N9 N10 N11 K6 B17 nothing in it ends the call") {
+TEST_CASE(
+    "quartcord Integration: N1 N2 N3 N4 N5 N6 N7 N8 N9 N10 N11 K6 B17 nothing in it ends the "
+    "call") {
     const auto connections = parse_connections(R"([{"id":"7","type":"twitch","integrations":[
         {"id":"twitch-partners","type":"twitch","role_id":null,"account":{"id":"x","name":null}},
         {"id":"5","name":"n","type":"youtube","enabled":true,"syncing":false,"role_id":"9",
@@ -258,7 +263,7 @@ TEST_CASE("Member: dates, boosts, time-outs and flags") {
     CHECK_FALSE(parse_member_details(R"({"roles":[],"permissions":"all"})"));
 }
 
-TEST_CASE("Authorization: C12 scopes and end of a token") {
+TEST_CASE("quartcord Authorization: C12 scopes and end of a token") {
     const auto found = parse_authorization(R"({"application":{"id":"3"},"scopes":["identify","x"],
         "expires":"2024-10-18T14:42:53.000000+00:00","user":{"id":"7","username":"a"}})");
     REQUIRE(found);
@@ -275,7 +280,7 @@ TEST_CASE("Authorization: C12 scopes and end of a token") {
     CHECK(application->redirect_uris == std::vector<std::string>{"https://a/callback"});
 }
 
-TEST_CASE("flags have Discord's names, U15 U16") {
+TEST_CASE("quartcord U15 U16: flags have Discord's names") {
     CHECK(user_flag_names((1ULL << 63) | 1 | (1 << 22)) ==
           std::vector<std::string_view>{"STAFF", "ACTIVE_DEVELOPER"});
     CHECK(user_flag_names(0).empty());
@@ -285,7 +290,7 @@ TEST_CASE("flags have Discord's names, U15 U16") {
     CHECK(premium_type_name(4).empty());
 }
 
-TEST_CASE("join: U18 only what may be set is sent") {
+TEST_CASE("quartcord join: U18 only what may be set is sent") {
     const auto options =
         parse_join_options(R"({"nick":"N\u00e4lly","roles":["8","9"],"mute":true,"deaf":null})");
     REQUIRE(options);

@@ -100,7 +100,8 @@ Request as_bot(const char* route, std::string method = "GET") {
 }  // namespace
 
 TEST_CASE(
-    "request: C13 C20 H2 H3 B12 method, query, body and credentials go out as asked, with our "
+    "quartcord request: C13 C20 H2 H3 B12 method, query, body and credentials go out as asked, "
+    "with our "
     "agent") {
     Discord discord(fixed(200, json_type, R"({"x":1})"));
     for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
@@ -132,7 +133,7 @@ TEST_CASE(
     CHECK_FALSE(discord.last.has_header("Authorization"));
 }
 
-TEST_CASE("request: C6 C20 U18 what cannot be sent as it is never leaves") {
+TEST_CASE("quartcord request: C6 C20 U18 what cannot be sent as it is never leaves") {
     Discord discord(fixed(200, json_type, "{}"));
     const auto refused = [&](const Request& request) {
         const auto reply = discord.client->request(request);
@@ -163,7 +164,9 @@ TEST_CASE("request: C6 C20 U18 what cannot be sent as it is never leaves") {
     CHECK(discord.requests == 0);
 }
 
-TEST_CASE("request: E1 B7 B8 M8 M11 a refusal is an error with Discord's own words, never data") {
+TEST_CASE(
+    "quartcord request: E1 B7 B8 M8 M11 a refusal is an error with Discord's own words, never "
+    "data") {
     struct Row {
         int status;
         const char* type;
@@ -225,7 +228,8 @@ TEST_CASE("request: E1 B7 B8 M8 M11 a refusal is an error with Discord's own wor
 }
 
 TEST_CASE(
-    "request: E2 B15 M1 M2 M3 a 429 tells message, scope, seconds and headers, in every form") {
+    "quartcord request: E2 B15 M1 M2 M3 a 429 tells message, scope, seconds and headers, in every "
+    "form") {
     struct Row {
         const char* type;
         const char* body;
@@ -338,7 +342,7 @@ TEST_CASE("request: M25 who waits for a bucket goes in order, and its count is k
     CHECK(order.size() == 8);
 }
 
-TEST_CASE("request: E2 who would wait too long is told so at once, with the time") {
+TEST_CASE("quartcord request: E2 who would wait too long is told so at once, with the time") {
     Discord discord(fixed(200, json_type, "{}",
                           {
                               {"X-RateLimit-Limit",       "1" },

@@ -4,7 +4,8 @@
 
 using namespace cordgate::discord;
 
-TEST_CASE("Route: C13 C20 G10 paths of the API, their shape and their top-level resource") {
+TEST_CASE(
+    "quartcord Route: C13 C20 G10 paths of the API, their shape and their top-level resource") {
     struct Row {
         const char* text;
         const char* shape;
@@ -36,7 +37,7 @@ TEST_CASE("Route: C13 C20 G10 paths of the API, their shape and their top-level 
     CHECK(Route::parse("/users/%40me")->path() == "/users/@me");
 }
 
-TEST_CASE("Route: C20 U18 nothing leaves the API base or becomes another request") {
+TEST_CASE("quartcord Route: C20 U18 nothing leaves the API base or becomes another request") {
     for (const char* text : {"",
                              "users/@me",
                              "/",

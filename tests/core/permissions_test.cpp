@@ -33,7 +33,7 @@ TEST_CASE("Permissions keep the string and judge the low 64 bits of any width") 
     }
 }
 
-TEST_CASE("permission names are Discord's, each with a bit of its own, G9") {
+TEST_CASE("quartcord G9: permission names are Discord's, each with a bit of its own") {
     CHECK(permission_bit("CREATE_INSTANT_INVITE") == 1);
     CHECK(permission_bit("ADMINISTRATOR") == administrator);
     CHECK(permission_bit("MANAGE_GUILD") == 0x20);

@@ -122,7 +122,8 @@ private:
 }  // namespace
 
 TEST_CASE(
-    "login: F26 M1 M2 M3 M7 M8 M14 M16 B7 B15 every fault of Discord's ends in one page, no "
+    "login: quartcord B7 B15, F26 M1 M2 M3 M7 M8 M14 M16: every fault of Discord's ends in one "
+    "page, no "
     "session, and a login that works") {
     constexpr const char* routes[] = {"POST /oauth2/token", "GET /users/@me",
                                       "GET /users/@me/guilds"};
@@ -162,7 +163,7 @@ TEST_CASE(
     });
 }
 
-TEST_CASE("login: M15 B13 a Discord that drips is given up within its deadline") {
+TEST_CASE("login: quartcord B13, M15: a Discord that drips is given up within its deadline") {
     std::vector<std::thread> threads;
     for (const char* route : {"POST /oauth2/token", "GET /users/@me"}) {
         threads.emplace_back([route] {
@@ -368,7 +369,9 @@ TEST_CASE("call: C20 M7 what is not safe to repeat is sent once, whatever become
     }
 }
 
-TEST_CASE("call: M22 E3 B10 B11 a user or a bot that was thrown out is told from one that is not") {
+TEST_CASE(
+    "call: quartcord E3 B10 B11, M22: a user or a bot that was thrown out is told from one that is "
+    "not") {
     Stages stages(
         {.login = "scopes: [identify, guilds, guilds.members.read]", .discord = bot_token_setting});
     auto& stage = stages.next();
@@ -430,7 +433,8 @@ TEST_CASE("call: M11 U1 K6 a true answer in an odd form is the application's, wi
 }
 
 TEST_CASE(
-    "refresh: B9 B10 every fault of the token endpoint leaves the session as it is, without a "
+    "refresh: quartcord B9 B10, every fault of the token endpoint leaves the session as it is, "
+    "without a "
     "storm") {
     for_each_row([&](const Row& row) {
         if (std::string(row.fault) == "lost_answer") return;  // below
@@ -455,7 +459,9 @@ TEST_CASE(
     });
 }
 
-TEST_CASE("refresh: G16 B10 a pair that was lost, or is dead when it comes, ends the session") {
+TEST_CASE(
+    "refresh: quartcord B10 B11, G16: a pair that was lost, or is dead when it comes, ends the "
+    "session") {
     for (const bool is_lost : {true, false}) {
         CAPTURE(is_lost);
         Stage stage({.identity = "guilds_max_age: 1s, max_stale: 1m"});

@@ -66,7 +66,9 @@ std::chrono::milliseconds time_until_cut(Wire& wire) {
 
 }  // namespace
 
-TEST_CASE("G12 a kicked member is out within guilds_max_age, and in again after joining") {
+TEST_CASE(
+    "quartcord B14, G12: a kicked member is out within guilds_max_age, and in again after "
+    "joining") {
     Stage stage(guilds_for("guilds_max_age: 1s, max_stale: 1m"));
     auto fern = stage.browser_of(demo::fern);
     CHECK(fern.ask("GET", "/garden/").status() == 200);
@@ -80,7 +82,7 @@ TEST_CASE("G12 a kicked member is out within guilds_max_age, and in again after 
     CHECK(time_until(fern, "/garden/", 200) < 2s);
 }
 
-TEST_CASE("G12 a role that is taken away is gone within guilds_max_age") {
+TEST_CASE("quartcord B14, G12: a role that is taken away is gone within guilds_max_age") {
     const auto by = [](const std::string& discord) {
         auto script = guilds_for("guilds_max_age: 1s, max_stale: 1m");
         script.discord = discord;
@@ -99,7 +101,7 @@ TEST_CASE("G12 a role that is taken away is gone within guilds_max_age") {
     }
 }
 
-TEST_CASE("G13 G14 at the refresh point two replicas under load refresh once") {
+TEST_CASE("quartcord B9 C8, G13 G14: at the refresh point two replicas under load refresh once") {
     RedisServer redis({"--appendonly", "yes"});
     auto script = guilds_for("guilds_max_age: 1s, max_stale: 1m");
     script.store = "redis+unix:" + redis.socket();
@@ -130,7 +132,7 @@ TEST_CASE("G13 G14 at the refresh point two replicas under load refresh once") {
     CHECK(stage.discord.count("POST /oauth2/token") == 2);  // the login, and the refresh
 }
 
-TEST_CASE("G16 whose grant is refused is logged out, and can log in again") {
+TEST_CASE("quartcord B10 B11, G16: whose grant is refused is logged out, and can log in again") {
     Stage stage(guilds_for("guilds_max_age: 1s, max_stale: 1m"));
     auto fern = stage.browser_of(demo::fern);
     stage.discord.deauthorize(demo::fern);

@@ -125,7 +125,7 @@ TEST_CASE("what is no call of the internal API is a 404 or 405 with a code") {
     }
 }
 
-TEST_CASE("quartcord C9 C12 C19 C23: a session is listed and shown with what it is worth") {
+TEST_CASE("quartcord C9 C12 C19 C23 H4: a session is listed and shown with what it is worth") {
     Stage stage({.rules = "[{path: /**, access: login}]", .login = "scopes: [identify, guilds]"});
     auto fern = stage.browser_of(demo::fern, "/login?rd=/a&data=%7B%22plan%22%3A%22gold%22%7D");
     auto robin = stage.browser_of(demo::robin);

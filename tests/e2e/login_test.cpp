@@ -278,7 +278,7 @@ TEST_CASE("profiles ask for what they name, and visitors cannot choose") {
     }
 }
 
-TEST_CASE("F4 two tabs may finish in any order, each at its own page") {
+TEST_CASE("quartcord B3, F4: two tabs may finish in any order, each at its own page") {
     Stage stage;
     stage.discord.approve_as(demo::fern);
     auto browser = stage.browser();
@@ -304,7 +304,9 @@ TEST_CASE("F4 two tabs may finish in any order, each at its own page") {
     }
 }
 
-TEST_CASE("oauth2-proxy #9 a callback that does not belong is refused before the code is spent") {
+TEST_CASE(
+    "quartcord B1 B7, oauth2-proxy #9: a callback that does not belong is refused before the code "
+    "is spent") {
     struct Case {
         std::string name;
         /// Makes the address out of a good one.
@@ -385,7 +387,9 @@ TEST_CASE("oauth2-proxy #9 a callback that does not belong is refused before the
     }
 }
 
-TEST_CASE("F6 CVE-2017-1000069 GHSA-rrm8-32g4-w8m3 another browser cannot finish a login") {
+TEST_CASE(
+    "quartcord B1, F6 CVE-2017-1000069 GHSA-rrm8-32g4-w8m3: another browser cannot finish a "
+    "login") {
     Stage stage;
     stage.discord.approve_as(demo::robin);
     auto attacker = stage.browser();
@@ -399,7 +403,8 @@ TEST_CASE("F6 CVE-2017-1000069 GHSA-rrm8-32g4-w8m3 another browser cannot finish
     CHECK(stage.discord.count("/oauth2/token") == 0);
 }
 
-TEST_CASE("F2 F36 D20 a used state stays used, and a reload goes on to the page") {
+TEST_CASE(
+    "quartcord B2 B6, F2 F36 D20: a used state stays used, and a reload goes on to the page") {
     Stage stage;
     stage.discord.approve_as(demo::fern);
     auto browser = stage.browser();
@@ -490,7 +495,8 @@ TEST_CASE("F26 a login that Discord answers only in part makes no session") {
 }
 
 TEST_CASE(
-    "F12 oauth2-proxy #12 what stands in the address of a failed login never stands in the page") {
+    "quartcord C14 E4, F12 oauth2-proxy #12: what stands in the address of a failed login never "
+    "stands in the page") {
     Stage stage;
     stage.discord.deny_all();
     auto browser = stage.browser();
@@ -575,7 +581,9 @@ TEST_CASE("F25 who may not in is told what is missing") {
     }
 }
 
-TEST_CASE("F27 F28 oauth2-proxy #1 every login has a session of its own, and ends the one before") {
+TEST_CASE(
+    "quartcord B4, F27 F28 oauth2-proxy #1: every login has a session of its own, and ends the one "
+    "before") {
     Stage stage;
     auto browser = stage.browser();
     const std::string planted(43, 'A');
@@ -744,7 +752,9 @@ TEST_CASE("F40 F41 a login survives a restart, and may finish at another replica
     CHECK(twin->stop() == 0);
 }
 
-TEST_CASE("E12 E13 without a session navigations are redirected, everything else is told 401") {
+TEST_CASE(
+    "quartcord D1 E3, E12 E13: without a session navigations are redirected, everything else is "
+    "told 401") {
     struct Case {
         std::string name;
         std::string method;
@@ -806,7 +816,9 @@ TEST_CASE(
     CHECK(stage.ask(stage.request("GET /_cordgate/ping")).body == "ok");
 }
 
-TEST_CASE("CVE-2025-29928 CVE-2024-21492 oauth2-proxy #11 a logout ends the session for good") {
+TEST_CASE(
+    "quartcord B21 C21, CVE-2025-29928 CVE-2024-21492 oauth2-proxy #11: a logout ends the session "
+    "for good") {
     Stage stage;
     auto browser = stage.browser_of(demo::fern, "/login?rd=/a");
     const auto cookie = browser.cookie("cordgate");
@@ -948,7 +960,9 @@ TEST_CASE("F30 a browser that keeps no cookies ends at a page, not in a loop") {
     CHECK(stage.discord.count("/oauth2/token") == 0);
 }
 
-TEST_CASE("CVE-2021-21411 GHSA-652x-m2gr-hppm each access option keeps out who is not meant") {
+TEST_CASE(
+    "quartcord D1, CVE-2021-21411 GHSA-652x-m2gr-hppm: each access option keeps out who is not "
+    "meant") {
     struct Case {
         std::string name;
         std::string require;

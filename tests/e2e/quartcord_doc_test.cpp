@@ -95,7 +95,7 @@ TEST_CASE("docs/quartcord.md: every line of shell, Python and JavaScript does wh
     }
 }
 
-TEST_CASE("docs/quartcord.md names every item of quartcord's public surface") {
+TEST_CASE("quartcord H1: docs/quartcord.md names every item, also what needs no counterpart") {
     const auto text = page();
     const std::pair<char, int> families[] = {
         {'C', 23},

@@ -54,7 +54,8 @@ const Payload payloads[] = {
 }  // namespace
 
 TEST_CASE(
-    "GHSA-36f2-fcrx-fp4j CVE-2021-29651 CVE-2024-21497 CVE-2022-23527 a login or logout ends on "
+    "quartcord B19, GHSA-36f2-fcrx-fp4j CVE-2021-29651 CVE-2024-21497 CVE-2022-23527 a login or "
+    "logout ends on "
     "this site, wherever rd points") {
     Stage stage;
     stage.discord.approve_as(demo::fern);

@@ -311,7 +311,9 @@ TEST_CASE("K11 a Discord that cannot prove who it is gets no code") {
     CHECK_MESSAGE(asked == 0, "not a byte of a request");
 }
 
-TEST_CASE("K14 K15 behind a terminator the public URL decides, and HSTS is not ours to promise") {
+TEST_CASE(
+    "quartcord B5 C5, K14 K15: behind a terminator the public URL decides, and HSTS is not ours to "
+    "promise") {
     Stage stage({.public_url = "https://app.example", .server = "trusted_proxies: ['127.0.0.1']"});
     const auto plain = stage.ask(
         "GET /private HTTP/1.1\r\nHost: app.example\r\nX-Forwarded-Proto: "

@@ -200,7 +200,8 @@ TEST_CASE("a line of the log says which rule let whom do what") {
 }
 
 TEST_CASE(
-    "F31 oauth2-proxy #7 CVE-2022-23469 CVE-2026-41181 no secret of this whole run is in a log") {
+    "quartcord B20 C4, F31 oauth2-proxy #7 CVE-2022-23469 CVE-2026-41181 no secret of this whole "
+    "run is in a log") {
     for (const char* log : {"level: debug, format: text", "level: debug, format: json"}) {
         Stage stage({.log = log});
         live_through_everything(stage);
