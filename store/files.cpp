@@ -72,8 +72,12 @@ void require_writable_directory(const std::string& path) {
 std::string network_file_system(const std::string& path) {
     struct statfs status {};
     if (::statfs(path.c_str(), &status) != 0) return "";
+    return name_of_network_file_system(static_cast<std::uint32_t>(status.f_type));
+}
+
+std::string name_of_network_file_system(std::uint32_t magic) {
     for (const auto& known : network_file_systems) {
-        if (known.magic == static_cast<std::uint32_t>(status.f_type)) return known.name;
+        if (known.magic == magic) return known.name;
     }
     return "";
 }

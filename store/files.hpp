@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 /// Files that are made once and never replaced. For start-up: failures throw
@@ -16,6 +17,8 @@ void require_writable_directory(const std::string& path);
 /// What is special about the file system of `path`, if its locks cannot be
 /// relied on: "NFS", "SMB", "9p"; else empty.
 std::string network_file_system(const std::string& path);
+/// The same by the number that statfs(2) gives a file system.
+std::string name_of_network_file_system(std::uint32_t magic);
 
 /// A new file that appears under its name only when it is complete.
 ///

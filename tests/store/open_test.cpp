@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 
 #include <thread>
 
 #include "core/base64.hpp"
 #include "core/random.hpp"
+#include "store/files.hpp"
 #include "store/key_file.hpp"
 #include "store/open.hpp"
 #include "support.hpp"
@@ -65,6 +67,29 @@ TEST_CASE("N15 a store that cannot be opened is refused with what to do") {
     }
     CHECK(contains(complaint([&] { open_sessions("memory:", {Secret("short")}, 0s); }),
                    "session.keys"));
+}
+
+TEST_CASE("L13 a database on a network file system is told from one on a local disk") {
+    struct Case {
+        std::uint32_t magic;  // linux/magic.h and, for those that are not there, statfs(2)
+        const char* name;
+    };
+    constexpr Case cases[] = {
+        {NFS_SUPER_MAGIC,       "NFS" },
+        {SMB_SUPER_MAGIC,       "SMB" },
+        {CIFS_SUPER_MAGIC,      "CIFS"},
+        {SMB2_SUPER_MAGIC,      "SMB2"},
+        {V9FS_MAGIC,            "9p"  },
+        {CEPH_SUPER_MAGIC,      "Ceph"},
+        {EXT4_SUPER_MAGIC,      ""    },
+        {XFS_SUPER_MAGIC,       ""    },
+        {BTRFS_SUPER_MAGIC,     ""    },
+        {TMPFS_MAGIC,           ""    },
+        {OVERLAYFS_SUPER_MAGIC, ""    },
+    };
+    for (const auto& c : cases) CHECK(files::name_of_network_file_system(c.magic) == c.name);
+    CHECK(files::network_file_system("/proc/self/stat").empty());
+    CHECK(files::network_file_system("/missing").empty());
 }
 
 TEST_CASE("memory: works without keys, and forgets everything") {
