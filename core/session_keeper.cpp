@@ -62,10 +62,15 @@ bool is_silence(const Error& error) {
            (error.kind == ErrorKind::timed_out || error.kind == ErrorKind::unavailable);
 }
 
-// After these, the next call as the same identity would fare no better.
+// After these, the next call as the same identity would fare no better. A limit of
+// one route says nothing of the others.
 bool stops_others(const Error& error) {
-    return error.kind == ErrorKind::rate_limited || error.kind == ErrorKind::timed_out ||
-           error.kind == ErrorKind::unavailable;
+    using discord::LimitScope;
+    if (error.kind == ErrorKind::rate_limited) {
+        const auto scope = error.refusal ? error.refusal->scope : LimitScope::ban;
+        return scope == LimitScope::global || scope == LimitScope::ban;
+    }
+    return error.kind == ErrorKind::timed_out || error.kind == ErrorKind::unavailable;
 }
 
 Error gone() {
@@ -549,9 +554,10 @@ public:
         Caller caller(known_);
         if (auto failure = keeper_.make_ready(caller)) note(*failure);
         take_up(known_.session, caller.grant, settings_);
-        if (!caller.ended) ask_user(caller);
+        // What decides access first: a profile must not use up the time for it.
         if (!caller.ended) ask_guilds(caller);
         if (!caller.ended) ask_members(caller);
+        if (!caller.ended) ask_user(caller);
         not_renewed_ = caller.not_renewed;
         if (caller.ended) return ended(caller.ended);
         take_up(known_.session, caller.grant, settings_);

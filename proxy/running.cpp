@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto look_every = 1s;
+constexpr auto look_every = 900ms;  // what expires is to be cut within a second
 /// How long a snapshot serves here: ends are heard, so that is for what expires in
 /// the store. While they may go unheard, many streams must not be many store calls.
 constexpr auto heard_age = 5min;
@@ -132,7 +132,10 @@ void RunningExchanges::look_at(Running& place, SteadyClock::time_point now) {
     const auto live = gate_.cache.find(digest_, oldest_snapshot(gate_, now));
     if (!live) return look_closer(digest_);
     const auto time = gate_.now();
-    if (has_expired(gate_, *live, time)) return doom(place, now);
+    if (has_expired(gate_, *live, time)) {
+        doom(place, now);
+        return cut(place);
+    }
     note_use(gate_, *live, time);
     judge_again(place, *live, now);
     if (time >= live->freshness.ahead_at && time >= time_of(live->again_at)) look_closer(digest_);

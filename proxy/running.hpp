@@ -46,7 +46,7 @@ private:
 /// streams and long responses end with the session, or when the visitor may no longer
 /// see what they show.
 ///
-/// That a session ended is heard; what else changes is looked at once a second, and a
+/// That a session ended is heard; what else changes is looked at every second, and a
 /// session whose streams are all that is left of it is kept fresh. WebSockets get a
 /// close frame (1008). An open stream counts as use of the session. On the worker's
 /// thread, but for `session_ended`.

@@ -84,6 +84,15 @@ TEST_CASE("G12 a kicked member's first request after guilds_max_age is refused")
         clock.pass(5min);
         CHECK(status_of(fern, "/garden/") == 403);
     }
+    for (const char* fault : {"502_page", "429_user"}) {
+        SUBCASE(fault) {  // of the profile, which no rule needs
+            stage.discord.add_fault("GET /users/@me", fault, -1);
+            clock.pass(1h);
+            CHECK(status_of(fern, "/garden/") == 403);
+            stage.discord.clear_faults();
+            clock.pass(2min);
+        }
+    }
     SUBCASE("who asked all the time") {
         for (auto time = 0s; time < 5min; time += 10s, clock.pass(10s)) {
             const int status = status_of(fern, "/garden/");

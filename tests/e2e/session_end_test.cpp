@@ -1,0 +1,235 @@
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include "tests/support/internal.hpp"
+#include "tests/support/redis_server.hpp"
+
+// What is open when its session ends, by each way to end it, on the replica that ends it
+// and on the other.
+
+using namespace cordgate;
+using namespace cordgate::test;
+using namespace std::chrono_literals;
+namespace demo = cordgate::sim::demo;
+using SteadyClock = std::chrono::steady_clock;
+
+namespace {
+
+/// FIN, close, two bytes: 1008.
+constexpr std::string_view not_allowed("\x88\x02\x03\xf0", 4);
+const std::string stream_head =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "8\r\ndata: 1\n\r\n";
+const std::string download_head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nthe beginning";
+
+/// Two replicas over one Redis, in this process, on one clock.
+struct Pair {
+    explicit Pair(const std::string& key) {
+        Script script;
+        script.rules =
+            "[{path: /garden/**, require: {guild: '401000000000000001'}}, "
+            "{path: /**, access: login}]";
+        script.store = "redis+unix:" + redis.socket();
+        script.session =
+            "lifetime: 30d, idle_timeout: 0, "
+            "keys: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]";
+        script.discord = "public_key: '" + key + "'";
+        script.log = "level: error, access: false";
+        script.clock = &clock;
+        stage = std::make_unique<Stage>(script);
+        twin = stage->start_twin_here(port);
+        stage->app.echoes("/garden/socket")
+            .answers("/garden/events", stream_head)
+            .answers("/garden/download", download_head)
+            .holds("/garden/held");
+        stage->discord.subscribe(stage->home() + "/_cordgate/discord-events");
+    }
+    ~Pair() { stage->app.release(); }
+
+    Internal internal() const { return Internal(stage->gate_here().internal_port()); }
+
+    TestClock clock;
+    RedisServer redis{
+        {"--appendonly", "yes"}
+    };
+    ReservedPort port;
+    std::unique_ptr<Stage> stage;
+    std::unique_ptr<GateHere> twin;
+};
+
+/// One of everything that may be open for long, at one gate.
+struct Open {
+    Open(Stage& stage, int port, const std::string& cookie)
+        : socket(port), events(port), download(port), held(port) {
+        const auto fields = "Cookie: cordgate=" + cookie + "\r\n";
+        socket.send(stage.request("GET /garden/socket",
+                                  fields + "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                                           "Sec-WebSocket-Version: 13\r\n"
+                                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+        REQUIRE(socket.read_response().status() == 101);
+        events.send(stage.request("GET /garden/events", fields));
+        read_to(events, "data: 1\n\r\n");
+        download.send(stage.request("GET /garden/download", fields));
+        read_to(download, "the beginning");
+        const auto before = stage.app.count();
+        held.send(stage.request("GET /garden/held", fields));
+        stage.app.wait_for(before + 1);
+    }
+
+    static void read_to(Wire& wire, std::string_view last) {
+        std::string bytes;
+        while (!bytes.ends_with(last)) {
+            const auto more = wire.read_some();
+            REQUIRE_FALSE(more.empty());
+            bytes += more;
+        }
+    }
+    bool is_alive() {
+        socket.send("\x81\x01x");
+        return socket.read_bytes(3) == "\x81\x01x";
+    }
+    void check_cut(SteadyClock::time_point ended) {
+        CHECK(socket.read_bytes(not_allowed.size()) == not_allowed);
+        CHECK(socket.is_closed());
+        CHECK(events.read_until_close() == "");  // no last chunk: it is not whole
+        CHECK(download.read_until_close() == "");
+        CHECK(held.read_until_close() == "");
+        CHECK(SteadyClock::now() - ended < 1200ms);  // a second, and a slow machine's share
+    }
+
+    Wire socket, events, download, held;
+};
+
+}  // namespace
+
+TEST_CASE("G10 G11 H17 all that is open is cut within a second, however the session ends") {
+    std::string key;
+    {
+        sim::Simulator keys({});
+        key = keys.verify_key();
+    }
+    Pair pair(key);
+    auto& stage = *pair.stage;
+    std::vector<std::pair<std::string, std::function<void(Browser&)>>> ways;
+    ways.emplace_back("a logout",
+                      [](Browser& fern) { REQUIRE(fern.post_form("/logout").status() == 303); });
+    ways.emplace_back("a new login of the same browser", [&](Browser& fern) {
+        stage.discord.approve_as(demo::fern);
+        REQUIRE(fern.visit("/login?switch=1").status() == 200);
+    });
+    ways.emplace_back("the internal API, by handle", [&](Browser& fern) {
+        const auto path = "/v1/sessions/" + handle_of(stage, fern);
+        REQUIRE(pair.internal().call("DELETE", path).status == 204);
+    });
+    ways.emplace_back("the internal API, by user", [&](Browser&) {
+        const auto path = "/v1/users/" + demo::fern.to_string() + "/sessions";
+        REQUIRE(pair.internal().call("DELETE", path).status == 200);
+    });
+    ways.emplace_back("the user removes the application, and an event tells",
+                      [&](Browser&) { stage.discord.deauthorize(demo::fern); });
+    ways.emplace_back("the user removes the application, and no event arrives", [&](Browser&) {
+        stage.discord.subscribe("");
+        stage.discord.deauthorize(demo::fern);
+        pair.clock.pass(5min);
+    });
+    const std::string last = "its time is over";  // and that of everybody else
+    ways.emplace_back(last, [&](Browser&) { pair.clock.pass(30 * 24h); });
+    for (const auto& [name, end_session] : ways) {
+        INFO(name);
+        auto fern = stage.browser_of(demo::fern);
+        auto other = stage.browser_of(demo::robin);
+        const auto cookie = fern.cookie("cordgate");
+        Open here(stage, stage.port(), cookie);
+        Open there(stage, pair.port.number(), cookie);
+        Open of_other(stage, pair.port.number(), other.cookie("cordgate"));
+        CHECK(here.is_alive());
+        CHECK(there.is_alive());
+        const auto start = SteadyClock::now();
+        end_session(fern);
+        here.check_cut(start);
+        there.check_cut(start);
+        if (name == last) continue;
+        CHECK(of_other.is_alive());
+        auto stranger = stage.browser();
+        stranger.set_cookie("cordgate", cookie);
+        CHECK(stranger.ask("GET", "/garden/").status() == 401);
+    }
+}
+
+TEST_CASE("G11 G12 who is kicked loses what the rule gave, and keeps what it did not") {
+    Pair pair(std::string(64, '0'));
+    auto& stage = *pair.stage;
+    stage.app.echoes("/socket");
+    auto fern = stage.browser_of(demo::fern);
+    Open here(stage, stage.port(), fern.cookie("cordgate"));
+    Open there(stage, pair.port.number(), fern.cookie("cordgate"));
+    Wire plain(stage.port());
+    plain.send(stage.request("GET /socket", "Cookie: cordgate=" + fern.cookie("cordgate") +
+                                                "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                                                "dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+    REQUIRE(plain.read_response().status() == 101);
+    stage.discord.world().kick(demo::fern, demo::garden);
+    // Nobody asks anything: what is open keeps the session fresh.
+    const auto start = SteadyClock::now() + 1s;
+    pair.clock.pass(5min);
+    here.check_cut(start);
+    there.check_cut(start + 500ms);
+    plain.send("\x81\x01y");
+    CHECK(plain.read_bytes(3) == "\x81\x01y");
+}
+
+TEST_CASE("G17 an outage cuts nothing that is open before max_stale") {
+    Pair pair(std::string(64, '0'));
+    auto& stage = *pair.stage;
+    auto fern = stage.browser_of(demo::fern);
+    Open open(stage, stage.port(), fern.cookie("cordgate"));
+    stage.discord.add_fault("*", "502_page", -1);
+    const int calls = stage.discord.count("GET /users/@me/guilds");
+    pair.clock.pass(59min);
+    // The stream itself asks, in vain.
+    const auto end = SteadyClock::now() + patience;
+    while (stage.discord.count("GET /users/@me/guilds") == calls && SteadyClock::now() < end) {
+        std::this_thread::sleep_for(5ms);
+    }
+    CHECK(stage.discord.count("GET /users/@me/guilds") > calls);
+    CHECK(open.is_alive());
+    CHECK(fern.ask("GET", "/garden/").status() == 200);
+    CHECK(stage.app.last().field("X-Discord-Stale") == "3540");
+    pair.clock.pass(1min);
+    open.check_cut(SteadyClock::now() + 1s);
+    CHECK(fern.ask("GET", "/garden/").status() == 503);
+}
+
+TEST_CASE("G6 an open stream is use: the session does not idle out under it") {
+    TestClock clock;
+    Script script;
+    script.session = "lifetime: 30d, idle_timeout: 1h";
+    script.clock = &clock;
+    Stage stage(script);
+    stage.app.echoes("/socket");
+    auto fern = stage.browser_of(demo::fern);
+    Wire socket(stage.port());
+    socket.send(stage.request("GET /socket", "Cookie: cordgate=" + fern.cookie("cordgate") +
+                                                 "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                                                 "dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+    REQUIRE(socket.read_response().status() == 101);
+    const auto last_seen = [&] {
+        const auto page = stage.gate_here().sessions().list(demo::fern, "", 1, clock.now());
+        return page && !page->sessions.empty() ? page->sessions[0].session.last_seen_at
+                                               : TimePoint();
+    };
+    for (int i = 0; i < 3; ++i) {
+        clock.pass(50min);
+        const auto end = SteadyClock::now() + patience;
+        while (last_seen() < clock.now() && SteadyClock::now() < end) {
+            std::this_thread::sleep_for(5ms);
+        }
+        CHECK(last_seen() == clock.now());
+    }
+    socket.send("\x81\x01y");
+    CHECK(socket.read_bytes(3) == "\x81\x01y");
+    CHECK(fern.ask("GET", "/inbox").status() == 200);
+}
