@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <thread>
 #include <vector>
 
 #include "tests/support/internal.hpp"
+#include "tests/support/manual_upstream.hpp"
 
 // Everything that can come from Discord instead of a good answer, at a login, at a call
 // of the application's and at a refresh: what the visitor or the application is told, how
@@ -483,4 +485,30 @@ TEST_CASE(
         auto again = stage.browser_of(demo::fern);
         CHECK(again.ask("GET", "/x").status() == 200);
     }
+}
+
+TEST_CASE("M27: no proxy of the environment sees a call to Discord") {
+    Stage stage;
+    ManualUpstream proxy;
+    const auto url = "http://127.0.0.1:" + std::to_string(proxy.port());
+    std::map<std::string, std::string> environment;
+    for (const char* name :
+         {"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"}) {
+        environment[name] = url;
+    }
+    REQUIRE(stage.stop_gate() == 0);
+    Process gate(stage.folder.path(), {"serve", "--config", "cordgate.yaml"}, environment);
+    REQUIRE(gate.says("(internal)"));
+    auto fern = stage.browser_of(demo::fern);
+    CHECK(fern.ask("GET", "/x").status() == 200);
+    CHECK_FALSE(proxy.has_another());
+    // What docs/operations.md tells to set up: a forwarder that cannot get through is a
+    // Discord that does not answer.
+    stage.discord.stop();
+    auto robin = stage.browser();
+    const auto state = parameter(robin.get("/login").field("Location"), "state");
+    const auto answer = robin.get("/callback?code=of-this-test&state=" + state);
+    CHECK(answer.status() == 503);
+    CHECK(contains(answer.body, "discord_unavailable"));
+    CHECK(robin.cookie("cordgate").empty());
 }
