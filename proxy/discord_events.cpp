@@ -9,13 +9,13 @@ namespace {
 constexpr std::size_t max_event_bytes = 1024 * 1024;
 
 Task<Result<std::string>> read_event(Exchange& exchange) {
+    const Error too_large{ErrorKind::too_large, ErrorSource::client, "event too large"};
+    if (exchange.head.content_length > max_event_bytes) co_return too_large;
     std::string bytes;
     while (!exchange.body.done()) {
         const auto piece = co_await exchange.body.next();
         if (!piece) co_return piece.error();
-        if (bytes.size() + piece->size() > max_event_bytes) {
-            co_return Error{ErrorKind::too_large, ErrorSource::client, "event too large"};
-        }
+        if (bytes.size() + piece->size() > max_event_bytes) co_return too_large;
         bytes += *piece;
     }
     co_return bytes;
