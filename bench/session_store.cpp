@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -17,6 +18,7 @@
 #include "core/base64.hpp"
 #include "core/crypto.hpp"
 #include "core/hex.hpp"
+#include "core/identity_headers.hpp"
 #include "store/open.hpp"
 
 // What a store does with many sessions:
@@ -385,6 +387,28 @@ void look(SessionRepository& sessions, const Population& people, Figures& figure
     if (ended == 0) throw std::runtime_error("no user had a session to end");
 }
 
+/// As the daemon keeps sessions in its cache: decoded, with the headers rendered.
+void hold(SessionRepository& sessions, const Population& people, Figures& figures) {
+    const auto count = std::min<std::uint64_t>(10'000, people.count() / 4);
+    struct Held {
+        Session session;
+        std::string headers;
+    };
+    std::vector<std::shared_ptr<const Held>> held;
+    held.reserve(count);
+    IdentityHeaderOptions options;
+    options.scopes = {"identify", "guilds", "guilds.members.read"};
+    const auto before = resident_mib();
+    Dice dice(11);
+    while (held.size() < count) {
+        auto found = require(sessions.find(people.digest(people.live_below(dice)), Clock::now()));
+        if (!found) continue;
+        auto headers = render_identity_headers(*found, options);
+        held.push_back(std::make_shared<Held>(Held{std::move(*found), std::move(headers)}));
+    }
+    figures.add("cached_kib_each", (resident_mib() - before) * 1024 / static_cast<double>(count));
+}
+
 /// Reads and touches, one of each at a time, until told to stop.
 class Others {
 public:
@@ -462,10 +486,11 @@ int run(const std::vector<std::string>& words) {
         fill(*store.sessions, people, words.size() > 3 ? std::stod(words[3]) : 1e9, figures);
     } else if (words[0] == "look") {
         look(*store.sessions, people, figures);
+        figures.add("rss_mib", resident_mib());
+        hold(*store.sessions, people, figures);
     } else {
         purge(*store.sessions, people, figures);
     }
-    figures.add("rss_mib", resident_mib());
     figures.print();
     return 0;
 }

@@ -7,12 +7,15 @@ it needs. Takes about 15 minutes and 4 GB of disk and of memory for 1,000,000 se
 """
 import argparse
 import contextlib
+import datetime
 import itertools
 import json
+import os
 import pathlib
 import re
 import socket
 import sqlite3
+import statistics
 import subprocess
 import sys
 import threading
@@ -25,6 +28,7 @@ from processes import Processes, cpu_seconds, free_port, resident_bytes
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="  # that of session_store
 MIB = 1 << 20
+BEGIN, END = "<!-- figures: begin, made by bench/sessions.py -->", "<!-- figures: end -->"
 INDEXES = {"sqlite_autoindex_sessions_1": "by cookie", "sqlite_autoindex_sessions_2": "by handle",
            "sessions_by_user": "by user", "sessions_by_expires": "by expiry", "sessions_by_last_seen": "by last use"}
 
@@ -226,7 +230,7 @@ ROWS = (  # heading, section, figure
     ("touch, p99 ms", "look", "touch_p99_ms"), ("sessions of a user, p99 ms", "look", "list_user_p99_ms"),
     ("page of 100 of all, p99 ms", "look", "list_page_of_100_p99_ms"), ("end a user's sessions, p99 ms", "look", "end_user_p99_ms"),
     ("sessions of the user with most", "look", "heavy_user_sessions"), ("... to end them, ms", "look", "end_heavy_user_max_ms"),
-    ("RSS of the process that did this, MiB", "look", "rss_mib"),
+    ("RSS of the process that did this, MiB", "look", "rss_mib"), ("a session in the daemon's cache, KiB", "look", "cached_kib_each"),
     ("the daemon's start, s", "logins", "start_seconds"), ("its RSS after the first login, MiB", "logins", "rss_mib"),
     ("logins per second", "logins", "per_second"), ("CPU ms of the daemon per login", "logins", "cpu_ms_each"),
     ("a login, p50 ms", "logins", "p50_ms"), ("... p99 ms", "logins", "p99_ms"),
@@ -237,22 +241,50 @@ ROWS = (  # heading, section, figure
     ("... without a purge, p99 ms", "purge", "without_write_p99_ms"), ("... longest", "purge", "without_write_max_ms"))
 
 
-def lines(results):
-    stores = list(results["stores"])
-    yield ["", *stores]
+def lines(runs):
+    """Headings and figures, medians of the runs."""
+    stores = list(runs[0]["stores"])
+
+    def cells(find):
+        out = []
+        for store in stores:
+            values = [v for v in (find(run, run["stores"].get(store)) for run in runs) if v is not None]
+            out.append(report.number(statistics.median(values)) if values else "")
+        return out
+
+    yield ["", *({"sqlite": "SQLite", "redis": "Redis"}[store] for store in stores)]
     for heading, section, figure in ROWS:
-        values = [results["stores"][store][section].get(figure) for store in stores]
-        if any(value is not None for value in values):
-            yield [heading, *("" if value is None else report.number(value) for value in values)]
-    names = {name for store in stores for name in results["stores"][store]["size"]["indexes"]}
-    for name in sorted(names):
-        values = [results["stores"][store]["size"]["indexes"].get(name) for store in stores]
-        yield [f"index {name}, bytes a session", *("" if v is None else report.number(v / results["sessions"]) for v in values)]
+        row = cells(lambda _, of: of and of[section].get(figure))
+        if any(row):
+            yield [heading, *row]
+    for name in sorted({name for store in stores for name in runs[0]["stores"][store]["size"]["indexes"]}):
+        row = cells(lambda run, of: of and name in of["size"]["indexes"] and of["size"]["indexes"][name] / run["sessions"] or None)
+        yield [f"index {name}, bytes a session", *row]
+
+
+def note(runs):
+    machine, count = runs[-1].get("machine", {}), len(runs)
+    return (f"Cordgate {machine.get('commit', '?')} on {machine.get('date', '?')}; {machine.get('cpu', '?')}, "
+            f"{machine.get('cores', '?')} cores that others used, too; appendfsync {runs[-1]['appendfsync']}; "
+            + (f"medians of {count} runs." if count > 1 else "one run; p50 is the median of its calls."))
+
+
+def write_document(path, runs):
+    before, rest = path.read_text().split(BEGIN)
+    table = report.markdown(f"{runs[-1]['sessions']:,} sessions", lines(runs), note(runs))
+    path.write_text(before + BEGIN + "\n\n" + table + "\n" + END + rest.split(END)[1])
+
+
+def machine(options):
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    version = subprocess.run([options.programs / "cordgate", "version"], capture_output=True, text=True).stdout
+    return {"date": datetime.date.today().isoformat(), "cpu": cpu[1] if cpu else os.uname().machine,
+            "cores": len(os.sched_getaffinity(0)), "commit": re.search(r"\b[0-9a-f]{12}\b|unknown", version)[0]}
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="./dev bench sessions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--programs", type=pathlib.Path, default="build/bench", help=argparse.SUPPRESS)
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=1800, help="to write them; with fewer written it goes on (default %(default)s)")
     parser.add_argument("--stores", default="sqlite,redis", help="which, with commas between")
@@ -260,6 +292,9 @@ def arguments():
     parser.add_argument("--login-seconds", type=float, default=20)
     parser.add_argument("--at-once", type=int, default=16, help="people who log in at the same time (default %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="also write all figures there")
+    parser.add_argument("--doc", type=pathlib.Path, help="also write the figures into this document, between its markers")
+    parser.add_argument("--from", dest="earlier", type=pathlib.Path, action="append", default=[],
+                        help="measure nothing: use what --json wrote; repeatable, for medians")
     parser.add_argument("--trial", action="store_true", help="2,000 sessions, one second of logins: whether it works")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
@@ -268,21 +303,29 @@ def arguments():
     return options
 
 
-def main():
-    options = arguments()
-    results = {"sessions": options.sessions, "appendfsync": options.appendfsync, "stores": {}}
+def run(options):
+    """Everything, store by store; exits when calls failed."""
+    results = {"machine": machine(options), "sessions": options.sessions, "appendfsync": options.appendfsync, "stores": {}}
     for store in options.stores.split(","):
         figures = results["stores"][store] = measure(store, options)
         size = figures["size"]
         size["mib"], size["index_bytes_each"] = size["bytes"] / MIB, sum(size["indexes"].values()) / options.sessions
         results["sessions"] = options.sessions
-    print(report.text(f"{results['sessions']:,} sessions", lines(results), f"appendfsync {options.appendfsync}"))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
-    wrong = [f"{name}: {section} {figure}" for name, of in results["stores"].items() for section, figure in
-             (("purge", "without_failures"), ("purge", "purging_failures")) if of[section][figure] > 0]
+    wrong = [f"{name}: {figure}" for name, of in results["stores"].items()
+             for figure in ("without_failures", "purging_failures") if of["purge"][figure] > 0]
     if wrong:
         raise SystemExit(f"calls failed: {', '.join(wrong)}")
+    return results
+
+
+def main():
+    options = arguments()
+    runs = [json.loads(path.read_text()) for path in options.earlier] or [run(options)]
+    print(report.text(f"{runs[-1]['sessions']:,} sessions", lines(runs), note(runs)))
+    if options.doc:
+        write_document(options.doc, runs)
 
 
 if __name__ == "__main__":
