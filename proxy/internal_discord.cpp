@@ -119,6 +119,25 @@ std::optional<discord::Request> read_request(const InternalRequest& request, Rep
     return out;
 }
 
+/// Another grant for one that Discord refuses before its time. Whoever asks as the user
+/// finds out: it is renewed, or the session ends.
+Result<TokenGrant> renewed_grant(Gate& gate, const KnownSession& known) {
+    const auto user = gate.keeper.user(known, std::chrono::seconds(0));
+    if (!user) return user.error();
+    const auto renewed = find_known(gate, known.session.handle);
+    if (!renewed) return renewed.error();
+    if (!*renewed) {
+        return Error{ErrorKind::unauthorized, ErrorSource::discord, "the session has ended"};
+    }
+    return gate.keeper.grant(**renewed);
+}
+
+/// "Invalid OAuth2 access token": the user's, in a call of the bot's.
+bool is_dead_token(const Error& error) {
+    constexpr long long invalid_access_token = 50025;
+    return error.refusal && error.refusal->code == invalid_access_token;
+}
+
 }  // namespace
 
 Reply fetch_user(Gate& gate, const InternalRequest& request) {
@@ -191,26 +210,31 @@ Reply join_guild(Gate& gate, const InternalRequest& request) {
     if (!options) return invalid_request(options.error().detail);
     return with_session(gate, request, [&](const KnownSession& known) {
         const auto& session = known.session;
-        const auto failed = [&](const Error& error, std::string_view scope) {
-            // It is the bot that asks; of the visitor only the scope can be missing.
-            const bool bot = error.source == ErrorSource::discord;
-            return problem(explain(error, bot ? nullptr : &session, scope, gate.now()));
+        if (!session.has_scope("guilds.join")) return missing_scope("guilds.join");
+        const auto failed = [&](const Error& error, const Session* whose) {
+            return problem(explain(error, whose, "", gate.now()));
         };
-        if (!session.has_scope("guilds.join")) {
-            return missing_scope("guilds.join");
+        const auto join = [&](const TokenGrant& grant) {
+            return discord::join_guild(gate.discord, grant.access_token, session.identity.user.id,
+                                       *guild, *options);
+        };
+        auto grant = gate.keeper.grant(known);
+        if (!grant) return failed(grant.error(), &session);
+        auto joined = join(*grant);
+        if (!joined && is_dead_token(joined.error())) {
+            grant = renewed_grant(gate, known);
+            if (!grant) return failed(grant.error(), &session);
+            joined = join(*grant);
         }
-        const auto grant = gate.keeper.grant(known);
-        if (!grant) return problem(explain(grant.error(), &session, "", gate.now()));
-        const auto joined = discord::join_guild(gate.discord, grant->access_token,
-                                                session.identity.user.id, *guild, *options);
-        if (!joined) return failed(joined.error(), "");
+        // It is the bot that asks.
+        if (!joined) return failed(joined.error(), nullptr);
         Reply out;
         out.status = 204;
         if (!joined->is_new) return out;
         // The list of guilds that was known is an old one now.
         gate.keeper.forget(session.identity.user.id);
         const auto document = discord::member_document(joined->member);
-        if (!document) return failed(document.error(), "");
+        if (!document) return failed(document.error(), nullptr);
         return reply::json(201, *document);
     });
 }

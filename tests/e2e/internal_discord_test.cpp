@@ -252,10 +252,16 @@ TEST_CASE("quartcord U18: add_to_guild joins once, with nick and roles, and says
         CHECK(join(garden, body).code() == "invalid_request");
     }
     CHECK_MESSAGE(join("1%2f..").status == 404, "a guild is an id and nothing else");
+    // The user's token died early: it is renewed, once, and then it works or the session ends.
     visit.stage.discord.expire_tokens(demo::pip);
-    const auto expired = join(lighthouse);
-    CHECK(expired.status >= 400);
-    CHECK_FALSE(contains(expired.body, "joined_at"));
+    CHECK(join(lighthouse).status == 201);
+    CHECK(visit.calls("POST /oauth2/token") == 2);
+    visit.stage.discord.deauthorize(demo::pip);
+    const auto refused = join(lighthouse);
+    CHECK(refused.status == 401);
+    CHECK(refused.reason() == "revoked");
+    CHECK(visit.get("").status == 404);
+    CHECK(visit.calls("POST /oauth2/token") == 3);
 }
 
 TEST_CASE("quartcord C6 C13: bot features refuse without a bot token, and never ask Discord") {
@@ -297,6 +303,12 @@ TEST_CASE("quartcord C20 H3 B8: request as the user, and Discord's own words whe
     CHECK(me.json()["id"] == demo::fern.to_string());
     CHECK_MESSAGE(visit.get("/discord/users/@me/guilds?limit=1").json().size() == 1,
                   "with its query");
+
+    // A token that died early is renewed, once, and the call is made again.
+    visit.stage.discord.expire_tokens(demo::fern);
+    CHECK(visit.get("/discord/users/@me").status == 200);
+    CHECK(visit.get("/discord/users/@me/guilds").status == 200);
+    CHECK(visit.calls("POST /oauth2/token") == 2);
 
     const auto unknown = visit.get("/discord/users/@me/guilds/42/member");
     CHECK(unknown.status == 404);
