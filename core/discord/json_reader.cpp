@@ -46,6 +46,8 @@ private:
 bool is_strict_json(std::string_view text) {
     // The library skips a byte order mark; RFC 8259, 8.1 says that none is sent.
     if (text.substr(0, 1) == "\xef") return false;
+    // It takes NUL for the end of the text, and would not look at what follows.
+    if (text.find('\0') != std::string_view::npos) return false;
     StrictSax sax;
     return Json::sax_parse(text.begin(), text.end(), &sax);
 }
