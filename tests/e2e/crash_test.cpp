@@ -1,0 +1,161 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "store/sqlite.hpp"
+#include "tests/support/redis_server.hpp"
+#include "tests/support/stage.hpp"
+
+// The whole daemon, and the Redis behind it, killed at random instants while people log in
+// and out and their sessions are brought up to date. CORDGATE_CRASH_ROUNDS=300 makes each test as
+// long as one likes.
+
+using namespace cordgate;
+using namespace cordgate::test;
+using namespace std::chrono_literals;
+namespace demo = cordgate::sim::demo;
+
+namespace {
+
+int rounds_or(int standard) {
+    const char* const given = std::getenv("CORDGATE_CRASH_ROUNDS");
+    return given ? std::atoi(given) : standard;
+}
+
+/// What browsers were told.
+class Told {
+public:
+    void session_is(const std::string& cookie, bool live) {
+        const std::lock_guard lock(mutex_);
+        live_[cookie] = live;
+        ++count_;
+    }
+    /// Nobody knows: the answer to a logout did not come.
+    void forget(const std::string& cookie) {
+        const std::lock_guard lock(mutex_);
+        live_.erase(cookie);
+    }
+    std::size_t count() const {
+        const std::lock_guard lock(mutex_);
+        return count_;
+    }
+    /// When nobody visits any more.
+    const std::map<std::string, bool>& all() const { return live_; }
+
+private:
+    mutable std::mutex mutex_;
+    std::map<std::string, bool> live_;
+    std::size_t count_ = 0;
+};
+
+/// Logs in, looks around, every second time out again; until the gate is gone, or `stop`.
+void visit(Stage& stage, Told& told, const std::atomic<bool>& stop) {
+    try {
+        for (int i = 0; !stop; ++i) {
+            auto browser = stage.browser();
+            (void)browser.visit("/login?rd=/inbox");
+            const auto cookie = browser.cookie("cordgate");
+            if (cookie.empty()) continue;  // 503: no session was promised
+            told.session_is(cookie, true);
+            (void)browser.ask("GET", "/inbox");
+            if (i % 2 == 0) continue;
+            told.forget(cookie);
+            if (browser.post_form("/logout").status() == 303) told.session_is(cookie, false);
+        }
+    } catch (const std::runtime_error&) {
+        // It was killed.
+    }
+}
+
+/// Visits until `strike` at a random moment; returns when all visitors have gone.
+template <class Strike>
+void strike_while_visited(Stage& stage, Told& told, Strike strike) {
+    static std::mt19937 random(std::random_device{}());
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> visitors;
+    const auto wanted = told.count() + 2 + random() % 12;
+    for (int i = 0; i < 3; ++i) visitors.emplace_back([&] { visit(stage, told, stop); });
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (told.count() < wanted && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 500));
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));
+    strike();
+    stop = true;
+    for (auto& visitor : visitors) visitor.join();
+}
+
+void check(Stage& stage, const Told& told) {
+    for (const auto& [cookie, lives] : told.all()) {
+        auto browser = stage.browser();
+        browser.set_cookie("cordgate", cookie);
+        CHECK(browser.ask("GET", "/inbox").status() == (lives ? 200 : 401));
+    }
+}
+
+Script busy(std::string store) {
+    Script script;
+    script.store = std::move(store);
+    script.session = "keys: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]";
+    script.identity = "guilds_max_age: 1s";  // sessions are written all the time
+    script.log = "access: false";
+    return script;
+}
+
+void kill_gate_again_and_again(Stage& stage, int rounds) {
+    stage.discord.approve_as(demo::fern);
+    std::size_t answers = 0;
+    for (int round = 0; round < rounds; ++round) {
+        CAPTURE(round);
+        Told told;
+        strike_while_visited(stage, told, [&] {
+            stage.gate().process().signal(SIGKILL);
+            REQUIRE(stage.gate().process().wait() == 1000 + SIGKILL);
+        });
+        stage.start_gate();
+        check(stage, told);
+        answers += told.count();
+    }
+    MESSAGE(answers, " logins and logouts were answered in ", rounds, " lives");
+}
+
+}  // namespace
+
+TEST_CASE("L9 P7 a daemon killed at any moment has kept every answered login and logout: SQLite") {
+    Stage stage(busy("sqlite:sessions.db"));
+    kill_gate_again_and_again(stage, rounds_or(8));
+    REQUIRE(stage.stop_gate() == 0);
+    auto database = sqlite::Database::open(stage.folder.file("sessions.db"), 2s);
+    REQUIRE(database);
+    CHECK(*database->text("PRAGMA integrity_check") == "ok");
+}
+
+TEST_CASE("L9 P7 a daemon killed at any moment has kept every answered login and logout: Redis") {
+    RedisServer redis;
+    Stage stage(busy("redis+unix:" + redis.socket()));
+    kill_gate_again_and_again(stage, rounds_or(5));
+}
+
+TEST_CASE(
+    "L23 Redis killed at any moment, appendfsync always: no answered login or logout is lost") {
+    RedisServer redis({"--appendonly", "yes", "--appendfsync", "always"});
+    Stage stage(busy("redis+unix:" + redis.socket()));
+    stage.discord.approve_as(demo::fern);
+    for (int round = 0; round < rounds_or(5); ++round) {
+        CAPTURE(round);
+        Told told;
+        strike_while_visited(stage, told, [&] { redis.kill(); });
+        redis.start();
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (stage.browser().get("/login").status() != 302 &&
+               std::chrono::steady_clock::now() < end) {
+            std::this_thread::sleep_for(5ms);
+        }
+        check(stage, told);
+    }
+}
