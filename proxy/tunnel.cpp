@@ -21,6 +21,8 @@ struct Tunnel {
     bool ended = false;
     bool torn = false;  ///< the client may have a part of a frame
 
+    /// Its session may have ended while nothing of it was waiting to be told.
+    bool is_over() const { return ended || exchange.session_ended; }
     /// One side is finished: the other cannot be told half of it.
     void end() {
         if (ended) return;
@@ -31,7 +33,7 @@ struct Tunnel {
 };
 
 Task<void> client_to_upstream(Tunnel& tunnel, Buffer& buffer) {
-    while (!tunnel.ended) {
+    while (!tunnel.is_over()) {
         const auto size = co_await tunnel.exchange.stream.read_into(buffer, BlockCache::block_size);
         if (!size || *size == 0) break;
         const auto sent = co_await tunnel.upstream.stream.write(buffer.view());
@@ -44,7 +46,7 @@ Task<void> client_to_upstream(Tunnel& tunnel, Buffer& buffer) {
 
 Task<void> upstream_to_client(Tunnel& tunnel) {
     auto& buffer = tunnel.upstream.buffer;
-    while (!tunnel.ended) {
+    while (!tunnel.is_over()) {
         if (!buffer.empty()) {
             const auto sent = co_await tunnel.exchange.stream.write(buffer.view());
             tunnel.torn = !sent;
@@ -53,6 +55,7 @@ Task<void> upstream_to_client(Tunnel& tunnel) {
             tunnel.to_client += buffer.size();
         }
         buffer.release();
+        if (tunnel.is_over()) break;
         const auto size = co_await tunnel.upstream.stream.read_into(buffer, BlockCache::block_size);
         if (!size || *size == 0) break;
     }

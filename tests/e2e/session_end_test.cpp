@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <functional>
+#include <thread>
 
 #include "tests/support/internal.hpp"
 #include "tests/support/redis_server.hpp"
@@ -234,4 +236,40 @@ TEST_CASE("G6 an open stream is use: the session does not idle out under it") {
     socket.send("\x81\x01y");
     CHECK(socket.read_bytes(3) == "\x81\x01y");
     CHECK(fern.ask("GET", "/inbox").status() == 200);
+}
+
+TEST_CASE("G11 H17 a socket that is busy in both directions is cut as well") {
+    TestClock clock;
+    Script script;
+    script.log = "level: error, access: false";
+    script.clock = &clock;
+    Stage stage(script);
+    stage.app.echoes("/socket");
+    std::string frames;
+    for (int i = 0; i < 4096; ++i) frames += "\x81\x02hi";
+    for (int round = 0; round < 10; ++round) {
+        auto fern = stage.browser_of(demo::fern);
+        Wire socket(stage.port());
+        socket.send(
+            stage.request("GET /socket", "Cookie: cordgate=" + fern.cookie("cordgate") +
+                                             "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                                             "dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+        REQUIRE(socket.read_response().status() == 101);
+        std::atomic<bool> stop = false;
+        std::thread sender([&] {
+            try {
+                while (!stop) socket.send(frames);
+            } catch (const std::runtime_error&) {  // it was cut
+            }
+        });
+        CHECK(socket.read_bytes(16 * frames.size()).size() == 16 * frames.size());
+        const auto start = SteadyClock::now();
+        std::thread leaver([&] { CHECK(fern.post_form("/logout").status() == 303); });
+        socket.read_until_close();
+        CHECK(SteadyClock::now() - start < 1200ms);
+        leaver.join();
+        stop = true;
+        sender.join();
+    }
 }
