@@ -303,7 +303,9 @@ TEST_CASE("a token that is due is renewed whether or not the visitor waits for i
     CHECK(stage.discord.count(token_route) == 2);
 }
 
-TEST_CASE("G15 G16 G17 M20 M22 what each answer to a renewal leads to, with calls counted") {
+TEST_CASE(
+    "quartcord B9 B10, G15 G16 G17 M20 M22: what each answer to a renewal leads to, with calls "
+    "counted") {
     enum class End { goes_on, logged_out };
     struct Row {
         const char* kind;
@@ -389,7 +391,9 @@ TEST_CASE("G15 G16 G17 M20 M22 what each answer to a renewal leads to, with call
     }
 }
 
-TEST_CASE("M21 6769 a token that is dead when it is new ends the session, without a loop") {
+TEST_CASE(
+    "quartcord B11, M21 6769: a token that is dead when it is new ends the session, without a "
+    "loop") {
     TestClock clock;
     Stage stage(on(clock));
     auto fern = stage.browser_of(demo::fern);

@@ -9,9 +9,9 @@
 #include "tests/support/internal.hpp"
 #include "tests/support/manual_upstream.hpp"
 
-// Everything that can come from Discord instead of a good answer, at a login, at a call
-// of the application's and at a refresh: what the visitor or the application is told, how
-// often Discord is asked, and that nobody gets in by it.
+// Everything that can come from Discord instead of a good answer, at a login and at a
+// call of the application's (at a refresh: clock_test.cpp): what the visitor or the application is
+// told, how often Discord is asked, and that nobody gets in by it.
 
 using namespace cordgate;
 using namespace cordgate::test;
@@ -432,59 +432,6 @@ TEST_CASE("call: M11 U1 K6 a true answer in an odd form is the application's, wi
     CHECK(api.get(session + "/guilds?max_age=0").body == "[]");
     CHECK(api.get(session + "/connections?max_age=0").body == "[]");
     CHECK_MESSAGE(api.get(session + "/user?max_age=0").code() == "discord_error", "nobody is null");
-}
-
-TEST_CASE(
-    "refresh: quartcord B9 B10, every fault of the token endpoint leaves the session as it is, "
-    "without a "
-    "storm") {
-    for_each_row([&](const Row& row) {
-        if (std::string(row.fault) == "lost_answer") return;  // below
-        CAPTURE(std::string(row.fault));
-        Stage stage({.identity = "guilds_max_age: 1s, max_stale: 1m"});
-        auto fern = stage.browser_of(demo::fern);
-        const auto cookie = fern.cookie("cordgate");
-        stage.discord.expire_tokens(demo::fern);
-        stage.discord.add_fault("POST /oauth2/token", row.fault, -1);
-        const int calls = stage.discord.count("POST /oauth2/token");
-        const auto asked = [&] { return stage.discord.count("POST /oauth2/token") - calls; };
-        const auto begin = std::chrono::steady_clock::now();
-        const auto age = [&] { return std::chrono::steady_clock::now() - begin; };
-        while (age() < 1500ms || (asked() == 0 && age() < 10s)) {
-            CHECK(fern.ask("GET", "/x").status() == 200);
-            CHECK_MESSAGE(fern.ask("GET", "/staff/").status() != 200, "no staff");
-            std::this_thread::sleep_for(20ms);
-        }
-        CHECK(asked() >= 1);
-        CHECK(asked() <= 2);
-        CHECK(fern.cookie("cordgate") == cookie);
-    });
-}
-
-TEST_CASE(
-    "refresh: quartcord B10 B11, G16: a pair that was lost, or is dead when it comes, ends the "
-    "session") {
-    for (const bool is_lost : {true, false}) {
-        CAPTURE(is_lost);
-        Stage stage({.identity = "guilds_max_age: 1s, max_stale: 1m"});
-        auto fern = stage.browser_of(demo::fern);
-        if (is_lost) stage.discord.add_fault("POST /oauth2/token", "lost_answer");
-        stage.discord.change_settings(
-            [&](auto& s) { s.tokens.dead_token_after_refresh = !is_lost; });
-        stage.discord.expire_tokens(demo::fern);
-        const int calls = stage.discord.count("POST /oauth2/token");
-        const auto end = std::chrono::steady_clock::now() + 10s;
-        while (fern.ask("GET", "/x").status() == 200) {
-            REQUIRE(std::chrono::steady_clock::now() < end);
-            std::this_thread::sleep_for(20ms);
-        }
-        CHECK(fern.ask("GET", "/x").status() == 401);
-        CHECK_MESSAGE(stage.discord.count("POST /oauth2/token") - calls <= 2,
-                      "Discord bans who tries for ever");
-        stage.discord.change_settings([](auto& s) { s.tokens.dead_token_after_refresh = false; });
-        auto again = stage.browser_of(demo::fern);
-        CHECK(again.ask("GET", "/x").status() == 200);
-    }
 }
 
 TEST_CASE("M27: no proxy of the environment sees a call to Discord") {

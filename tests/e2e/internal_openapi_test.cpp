@@ -170,7 +170,9 @@ private:
         const auto by_class = status.substr(0, 1) + "XX";
         if (!responses.contains(status) && responses.contains(by_class)) status = by_class;
         INFO(operation.method << " " << target << " " << status << " " << answer.body);
-        REQUIRE_MESSAGE(responses.contains(status), "the document does not name this status");
+        const bool is_named = responses.contains(status);
+        CHECK_MESSAGE(is_named, "the document does not name this status");
+        if (!is_named) return;
         const std::lock_guard lock(mutex_);
         const bool any = operation.path.find("{route}") != std::string::npos;
         seen_.insert((any ? operation.path : method + " " + operation.path) + " " + status);
@@ -181,8 +183,9 @@ private:
         }
         if (status == "2XX") return;
         const auto type = answer.field("Content-Type");
-        REQUIRE_MESSAGE(response["content"].contains(type), type);
-        if (type.starts_with("text/")) return;
+        const bool is_typed = response["content"].contains(type);
+        CHECK_MESSAGE(is_typed, type);
+        if (!is_typed || type.starts_with("text/")) return;
         CHECK(mismatch(answer.json(), response["content"][type]["schema"]) == "");
     }
 
@@ -302,7 +305,7 @@ void walk_drain(Walk& walk) {
         {"GET", "/v1/sessions/{handle}/user", "/v1/sessions/{handle}/user?cached_only=1&max_age=0"},
         scene.handle);
     scene.stage.gate().process().signal(SIGTERM);
-    REQUIRE(scene.stage.gate().process().says("drain: "));
+    CHECK(scene.stage.gate().process().says("drain: "));
     CHECK(walk.call(scene.api, {"GET", "/readyz", "/readyz"}, "") == 503);
     scene.stage.app.release();
 }
@@ -315,36 +318,35 @@ void walk_token(Walk& walk, Scene& scene) {
     }
 }
 
-void walk_faults(Walk& walk) {
-    for (const char* fault : {"429_blocked", "404_page", "500"}) {
-        Scene scene;
-        scene.stage.discord.add_fault("*", fault, -1);
-        for (const auto& operation : operations()) {
-            if (asks_discord(operation)) walk.call(scene.api, operation, scene.handle);
-        }
-        Scene late({}, "1");
-        late.stage.discord.add_fault("*", fault, -1);
-        walk_token(walk, late);
-    }
-    // A Discord that answers byte by byte: all at once, since each takes ten seconds.
+void walk_fault(Walk& walk, const char* fault) {
     Scene scene;
+    scene.stage.discord.add_fault("*", fault, -1);
+    for (const auto& operation : operations()) {
+        if (asks_discord(operation)) walk.call(scene.api, operation, scene.handle);
+    }
+    Scene late({}, "1");
+    late.stage.discord.add_fault("*", fault, -1);
+    walk_token(walk, late);
+}
+
+/// A Discord that answers byte by byte: all at once, since each takes ten seconds.
+void walk_drips(Walk& walk) {
     sim::Fault drips;
     drips.times = -1;
     drips.delivery.drip_head = std::chrono::milliseconds(400);
-    scene.stage.discord.add_fault(drips);
+    Scene scene;
     Scene late({}, "1");
-    late.stage.discord.add_fault(drips);
+    Scene ending;
+    for (auto* each : {&scene, &late, &ending}) each->stage.discord.add_fault(drips);
     std::vector<std::thread> threads;
     threads.emplace_back([&] { walk_token(walk, late); });
     for (const auto& operation : operations()) {
-        if (!asks_discord(operation) || operation.method == "DELETE") continue;
-        threads.emplace_back([&, operation] { walk.call(scene.api, operation, scene.handle); });
+        if (!asks_discord(operation)) continue;
+        const bool ends = operation.method == "DELETE" && !has(operation.path, "{route}");
+        auto& where = ends ? ending : scene;
+        threads.emplace_back([&, operation] { walk.call(where.api, operation, where.handle); });
     }
     for (auto& thread : threads) thread.join();
-    for (const auto& operation : operations()) {
-        if (operation.method != "DELETE" || operation.path != "/v1/sessions/{handle}") continue;
-        walk.call(scene.api, operation, scene.handle);
-    }
 }
 
 void walk_store(Walk& walk) {
@@ -371,9 +373,15 @@ TEST_CASE("docs/openapi.json and the daemon say the same, for each path, method 
         walk_nonsense(walk, scene);
         walk_success(walk, scene);
     }
-    walk_drain(walk);
-    walk_faults(walk);
-    walk_store(walk);
+    // Each on gates of its own; most of the time they wait for each other's deadlines.
+    std::vector<std::thread> threads;
+    threads.emplace_back([&] { walk_drain(walk); });
+    threads.emplace_back([&] { walk_drips(walk); });
+    threads.emplace_back([&] { walk_store(walk); });
+    for (const char* fault : {"429_blocked", "404_page", "500"}) {
+        threads.emplace_back([&, fault] { walk_fault(walk, fault); });
+    }
+    for (auto& thread : threads) thread.join();
     std::string missing;
     for (const auto& line : walk.missing()) missing += line + "\n";
     CHECK_MESSAGE(missing.empty(), "the document promises what nobody has seen:\n" << missing);
