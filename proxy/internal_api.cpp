@@ -95,6 +95,19 @@ InternalRequest read(const httplib::Request& request) {
     return out;
 }
 
+/// Without the query, and of a route of Discord's no more than its beginning: a webhook's
+/// or an interaction's has a token in it.
+std::string path_to_log(const std::string& target) {
+    const auto path = target.substr(0, target.find('?'));
+    for (const std::string_view base : {"/v1/bot/", "/discord/"}) {
+        const auto at = path.find(base);
+        if (at == std::string::npos) continue;
+        const auto end = path.find('/', at + base.size());
+        return end == std::string::npos ? path : path.substr(0, end) + "/...";
+    }
+    return path;
+}
+
 /// The status of what httplib refuses on its own.
 Reply explain_status(int status) {
     const auto text = describe_status(status);
@@ -151,9 +164,7 @@ void InternalApi::Impl::add_routes() {
     });
     server.set_logger([this](const httplib::Request& request, const httplib::Response& response) {
         gate.internal_requests.add(response.status);
-        // Without the query, which may hold what Discord is asked for.
-        log_debug("internal", request.method + " " +
-                                  request.target.substr(0, request.target.find('?')) + " " +
+        log_debug("internal", request.method + " " + path_to_log(request.target) + " " +
                                   std::to_string(response.status));
     });
 }

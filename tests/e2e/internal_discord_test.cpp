@@ -296,6 +296,21 @@ TEST_CASE("quartcord C13 H2: bot_request, any route and method") {
     CHECK_FALSE(contains(visit.api.get(member).body, demo::garden_staff.to_string()));
 }
 
+TEST_CASE("quartcord B20: a route of Discord's that holds a token is not logged") {
+    Visit visit(demo::fern);
+    LogArchive::instance().keep_secret("token-of-a-webhook-0001", "token in a route");
+    for (const char* fault : {"", "500", "429_user", "reset"}) {
+        if (*fault) visit.stage.discord.add_fault("*", fault, -1);
+        const std::string route = "webhooks/1/token-of-a-webhook-0001?wait=true";
+        CHECK(visit.api.call("POST", "/v1/bot/" + route, "{}").status >= 400);
+        CHECK(visit.api.call("POST", visit.session + "/discord/" + route, "{}").status >= 400);
+        visit.stage.discord.clear_faults();
+    }
+    const auto log = visit.stage.gate().log();
+    CHECK(contains(log, "/v1/bot/webhooks/..."));
+    CHECK_FALSE(contains(log, "token-of-a-webhook"));
+}
+
 TEST_CASE("quartcord C20 H3 B8: request as the user, and Discord's own words when it says no") {
     Visit visit(demo::fern);
     const auto me = visit.get("/discord/users/@me");
