@@ -97,18 +97,17 @@ Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
         const auto& digest = *candidate;
         const auto now = gate.now();
         auto live = gate.cache.find(digest, oldest_entry(gate));
-        if (!live) {
+        // Another replica may have seen it used; what is over the store forgets for good.
+        const bool is_over = live && has_expired(gate, *live, now);
+        if (!live || is_over) {
             const auto asked = SteadyClock::now();
             auto found =
                 co_await offload(gate.store_calls, [&] { return gate.sessions.find(digest, now); });
             if (!found) co_return found.error();
+            if (!*found && is_over) gate.cache.erase(digest);
             if (!*found) continue;
             live = make_live(gate, std::move(**found), digest, asked);
             if (!gate.cache.put(live)) continue;  // it ended while it was read
-        }
-        if (has_expired(gate, *live, now)) {
-            gate.cache.erase(digest);
-            continue;
         }
         note_use(gate, *live, now);
         co_return live;

@@ -439,3 +439,108 @@ TEST_CASE("scopes that a renewal loses are unknown, those that it gains are not 
         CHECK(stage.app.last().field("X-Discord-User-Scopes").find("email") == std::string::npos);
     }
 }
+
+TEST_CASE("G6 a session idles out at idle_timeout, use extends it, and a restart forgets no use") {
+    TestClock clock;
+    auto script = on(clock);
+    script.session = "lifetime: 30d, idle_timeout: 1h";
+    Stage stage(script);
+    auto fern = stage.browser_of(demo::fern);
+    // The store is told behind the request, which would take no time at all here.
+    const auto is_used = [&] {
+        if (status_of(fern, "/inbox") != 200) return false;
+        return comes_true([&] {
+            const auto page = stage.gate_here().sessions().list(demo::fern, "", 1, clock.now());
+            return page && page->sessions.size() == 1 &&
+                   page->sessions[0].session.last_seen_at == clock.now();
+        });
+    };
+    for (int i = 0; i < 3; ++i) {
+        clock.pass(59min);
+        CHECK(is_used());
+    }
+    stage.stop_gate();
+    stage.start_gate();
+    clock.pass(59min);
+    CHECK(is_used());
+    clock.pass(1h - 1ms);
+    CHECK(is_used());
+    clock.pass(1h);
+    CHECK(status_of(fern, "/inbox") == 401);
+    clock.pass(-1h);  // no clock brings it back
+    CHECK(status_of(fern, "/inbox") == 401);
+}
+
+TEST_CASE("G7 G9 a session ends at the instant that its lifetime is over, however active") {
+    TestClock clock;
+    auto script = on(clock);
+    script.session = "lifetime: 2h, idle_timeout: 1h";
+    Stage stage(script);
+    auto fern = stage.browser_of(demo::fern);
+    for (int i = 0; i < 12; ++i) {
+        CHECK(status_of(fern, "/inbox") == 200);
+        clock.pass(10min);
+    }
+    CHECK(status_of(fern, "/inbox") == 401);
+    clock.pass(-1h);
+    CHECK(status_of(fern, "/inbox") == 401);
+}
+
+TEST_CASE("G9 a clock that goes back, or past 2038, ends no session") {
+    TestClock clock;
+    auto script = on(clock);
+    script.session = "lifetime: 2h, idle_timeout: 1h";
+    Stage stage(script);
+    auto fern = stage.browser_of(demo::fern);
+    clock.pass(-1h);
+    CHECK(status_of(fern, "/garden/") == 200);
+    clock.pass(24h * 366 * 20);
+    CHECK(status_of(fern, "/garden/") == 401);
+    auto later = stage.browser_of(demo::fern);
+    CHECK(status_of(later, "/garden/") == 200);
+    clock.pass(59min);
+    CHECK(status_of(later, "/garden/") == 200);
+    clock.pass(61min);
+    CHECK(status_of(later, "/garden/") == 401);
+}
+
+TEST_CASE("G8 requests of a session in the cache are no store call, and use is told in batches") {
+    TestClock clock;
+    RedisServer redis;
+    auto script = on(clock);
+    script.store = "redis+unix:" + redis.socket();
+    script.session =
+        "lifetime: 30d, idle_timeout: 1h, keys: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]";
+    Stage stage(script);
+    auto fern = stage.browser_of(demo::fern);
+    const auto request =
+        stage.request("GET /garden/", "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n");
+    CHECK(stage.ask(request).status() == 200);
+    // All commands but those that keep the connections alive and these questions.
+    const auto commands = [&] {
+        const auto reply = redis.ask({"INFO", "commandstats"});
+        const std::string stats(reply.view().text());
+        int sum = 0;
+        for (const char* name : {"evalsha", "eval", "get", "hgetall", "hmget", "hget"}) {
+            const auto line = "cmdstat_" + std::string(name) + ":calls=";
+            const auto at = stats.find(line);
+            if (at != std::string::npos) sum += std::stoi(stats.substr(at + line.size()));
+        }
+        return sum;
+    };
+    const int before = commands();
+    CHECK(before > 0);
+    Wire wire(stage.port());
+    for (int i = 0; i < 1000; ++i) {
+        wire.send(request);
+        REQUIRE(wire.read_response().status() == 200);
+        clock.pass(10ms);
+    }
+    CHECK(commands() == before);
+    for (int i = 0; i < 1000; ++i) {  // of ten minutes, in which guilds are asked for as well
+        wire.send(request);
+        REQUIRE(wire.read_response().status() == 200);
+        clock.pass(600ms);
+    }
+    CHECK(commands() - before < 60);
+}

@@ -82,6 +82,7 @@ void Stage::start_gate() {
 }
 
 int Stage::stop_gate() {
+    if (gate_here_) return gate_here_.reset(), 0;
     const int code = gate_->stop();
     gate_.reset();
     return code;
