@@ -76,7 +76,7 @@ Gate::Gate(const Parts& parts)
       own_cookies{session_cookie, login_cookie, logged_out_cookie},
       store_calls(4, 4096),
       discord_calls(16, 1024),
-      keeper_calls(8, 4096),
+      keeper_calls(16, 4096),
       keeper({freshness_settings(settings, login.settings().member_guilds), discord, sessions, now,
               [this](std::function<void()> call) { return keeper_calls.run(std::move(call)); },
               [this](const Confirmation& news) { take_up_confirmation(*this, news); },

@@ -46,7 +46,7 @@ struct Time {
     std::atomic<int> looks{0};  ///< of those who wait for their turn
 };
 
-constexpr int thread_count = 8;
+constexpr int thread_count = 16;
 
 /// As many threads as the daemon has for this.
 class Threads {
