@@ -26,6 +26,13 @@ constexpr auto plain_values = values_of(plain_alphabet);
 std::string encode(std::string_view bytes, std::string_view alphabet) {
     std::string out((bytes.size() * 4 + 2) / 3, '\0');
     auto* next = out.data();
+    for (; bytes.size() >= 3; bytes.remove_prefix(3)) {
+        const auto byte = [&](std::size_t i) {
+            return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]));
+        };
+        const auto group = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (const int shift : {18, 12, 6, 0}) *next++ = alphabet[(group >> shift) & 63];
+    }
     std::uint32_t pending = 0;
     int bits = 0;
     for (const char c : bytes) {

@@ -83,6 +83,11 @@ void write(spdlog::level::level_enum level, std::string_view event, std::string_
     log.logger->log(level, spdlog::string_view_t(line));
 }
 
+std::chrono::microseconds since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                                 begin);
+}
+
 std::uint64_t in_us(std::chrono::microseconds time) {
     return static_cast<std::uint64_t>(std::max<std::chrono::microseconds::rep>(0, time.count()));
 }
@@ -135,10 +140,10 @@ void log_access(const AccessRecord& record) {
     line.add("request_id", record.request_id);
     if (!record.rule.empty()) line.add("rule", record.rule);
     if (!record.verdict.empty()) line.add("verdict", record.verdict);
-    if (!record.user_id.empty()) line.add("user_id", record.user_id);
+    if (record.user_id) line.add("user_id", record.user_id->to_string());
     line.add("request_bytes", record.request_bytes);
     line.add("response_bytes", record.response_bytes);
-    line.add("total_us", in_us(record.total));
+    line.add("total_us", in_us(since(record.begin)));
     if (record.upstream) line.add("upstream_us", in_us(*record.upstream));
     if (!record.lacks.empty()) line.add("lacks", record.lacks);
     if (!record.error.empty()) line.add("error", record.error);

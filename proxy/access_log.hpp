@@ -8,6 +8,7 @@
 
 #include "config/settings.hpp"
 #include "core/error.hpp"
+#include "core/snowflake.hpp"
 
 namespace cordgate::proxy {
 
@@ -20,11 +21,11 @@ struct AccessRecord {
     std::string_view request_id;
     std::string_view rule;     ///< "rules[2] /staff/**"; "own" for our own pages
     std::string_view verdict;  ///< "allow", "forbidden", ...; empty when it never came to that
-    std::string user_id;
+    std::optional<Snowflake> user_id;
     int status = 0;  ///< 0: no response was sent
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
-    std::chrono::microseconds total{0};
+    std::chrono::steady_clock::time_point begin{};      ///< of the work on it
     std::optional<std::chrono::microseconds> upstream;  ///< until the upstream's head
     std::string lacks;                                  ///< what somebody who was denied is missing
     std::string error;                                  ///< kind, source and detail of a failure

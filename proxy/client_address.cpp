@@ -166,16 +166,20 @@ bool TrustedProxies::trusts(const IpAddress& address) const {
     return false;
 }
 
-ClientInfo TrustedProxies::resolve(const std::optional<IpAddress>& peer,
-                                   const http::RequestHead& head, bool public_secure) const {
+Peer TrustedProxies::know(const std::optional<IpAddress>& address) const {
+    if (!address) return {"unix", true, !ranges_.empty()};
+    return {address->to_string(), false, trusts(*address)};
+}
+
+ClientInfo TrustedProxies::resolve(const Peer& peer, const http::RequestHead& head,
+                                   bool public_secure) const {
     ClientInfo client;
-    client.address = peer ? peer->to_string() : "unix";
-    client.forwarded_for = peer ? client.address : "unknown";  // RFC 7239, 6.3
+    client.address = peer.address;
+    client.forwarded_for = peer.is_unix ? "unknown" : peer.address;  // RFC 7239, 6.3
     client.host = head.host;
     client.secure = public_secure;
 
-    const bool trusted = peer ? trusts(*peer) : !ranges_.empty();
-    if (trusted) {
+    if (peer.is_trusted) {
         const auto list = joined(head, "x-forwarded-for");
         for (std::string_view rest = list; !rest.empty();) {
             const auto hop = parse_hop(last_item(rest));
@@ -195,7 +199,7 @@ ClientInfo TrustedProxies::resolve(const std::optional<IpAddress>& peer,
     }
     const auto standard = static_cast<std::uint16_t>(client.secure ? 443 : 80);
     client.port = port_of(client.host).value_or(standard);
-    if (trusted) {
+    if (peer.is_trusted) {
         if (const auto port = parse_port(single(head, "x-forwarded-port"))) client.port = *port;
     }
     return client;

@@ -33,6 +33,13 @@ struct IpRange {
     bool contains(const IpAddress& address) const;
 };
 
+/// Whoever is at the other end of a socket: what does not change from request to request.
+struct Peer {
+    std::string address;  ///< "192.0.2.1"; "unix" for a unix socket
+    bool is_unix = false;
+    bool is_trusted = false;  ///< a proxy whose X-Forwarded-* fields are believed
+};
+
 /// Who a request comes from, as far as it can be believed.
 struct ClientInfo {
     std::string address;        ///< the client itself; "unix" for a unix socket's peer
@@ -52,12 +59,14 @@ public:
 
     bool trusts(const IpAddress& address) const;
 
-    /// `peer` is the socket's address (nullopt: a unix socket, trusted when any
-    /// range is configured). Walks X-Forwarded-For from the right, past trusted
+    /// `address` is the socket's; nullopt: a unix socket, trusted when any range is
+    /// configured.
+    Peer know(const std::optional<IpAddress>& address) const;
+
+    /// Walks X-Forwarded-For from the right, past trusted
     /// proxies; the first other address is the client. What does not parse ends
     /// the walk. `public_secure` is the scheme of server.public_url.
-    ClientInfo resolve(const std::optional<IpAddress>& peer, const http::RequestHead& head,
-                       bool public_secure) const;
+    ClientInfo resolve(const Peer& peer, const http::RequestHead& head, bool public_secure) const;
 
 private:
     std::vector<IpRange> ranges_;

@@ -13,8 +13,11 @@ constexpr std::size_t linger_bytes = 64 * 1024 * 1024;  // the time ends it befo
 
 }  // namespace
 
-Connection::Connection(WorkerContext& worker, Descriptor socket, std::optional<IpAddress> peer)
-    : worker_(worker), stream_(worker.loop, std::move(socket), ErrorSource::client), peer_(peer) {}
+Connection::Connection(WorkerContext& worker, Descriptor socket,
+                       const std::optional<IpAddress>& peer)
+    : worker_(worker),
+      stream_(worker.loop, std::move(socket), ErrorSource::client),
+      peer_(worker.gate.trusted.know(peer)) {}
 
 /// What waits here costs memory ten thousand times over: it holds no more than
 /// the stream.
@@ -104,20 +107,20 @@ Task<Connection::Next> Connection::serve_one() {
     if (gone) co_return Next::close;
 
     stream_.expires_never();
-    const auto begin = worker_.loop.now();
     auto& gate = worker_.gate;
     const auto& server = gate.settings.server;
     const auto& head = workspace.head;
     BodyReader body(stream_, input_, head, ErrorSource::client, server.timeouts.body,
                     server.limits.body_bytes);
     Exchange exchange{gate, worker_.upstreams, worker_.running, stream_, workspace, head,
-                      body, workspace.out};
+                      body, recent_token_,     workspace.out};
     exchange.client = gate.trusted.resolve(peer_, head, server.public_url.is_secure());
     exchange.request_id =
         exchange.client.request_id.empty() ? random_id() : std::string(exchange.client.request_id);
     exchange.keep_alive = head.keep_alive() && !gate.draining;
 
     auto& record = exchange.record;
+    record.begin = worker_.loop.now();
     record.method = head.method;
     record.path = head.path;
     record.host = exchange.client.host;
@@ -129,8 +132,6 @@ Task<Connection::Next> Connection::serve_one() {
     exchange_ = nullptr;
 
     record.request_bytes += body.size();
-    record.total =
-        std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
     worker_.gate.requests.add(record.status);
     log_access(record);
     // What nobody read, but is here whole, does not keep the next request away.
@@ -157,7 +158,7 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     AccessRecord record;
     const auto id = random_id();
     record.method = record.path = record.host = "-";
-    record.client = peer_ ? peer_->to_string() : "unix";
+    record.client = peer_.address;
     record.request_id = id;
     record.status = refusal.status;
     record.error = "bad_request client: " + std::string(refusal.reason);

@@ -26,7 +26,7 @@ struct WorkerContext {
 /// Lives on its worker's thread, for as long as `run` does.
 class Connection {
 public:
-    Connection(WorkerContext& worker, Descriptor socket, std::optional<IpAddress> peer);
+    Connection(WorkerContext& worker, Descriptor socket, const std::optional<IpAddress>& peer);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
@@ -52,7 +52,8 @@ private:
     WorkerContext& worker_;
     Stream stream_;
     Buffer input_;  ///< what was read and not yet used
-    std::optional<IpAddress> peer_;
+    Peer peer_;
+    RecentToken recent_token_;
     Exchange* exchange_ = nullptr;  ///< the one under way
 };
 

@@ -7,6 +7,7 @@
 #include "proxy/client_address.hpp"
 #include "proxy/gate.hpp"
 #include "proxy/io/stream.hpp"
+#include "proxy/recent_token.hpp"
 #include "proxy/reply.hpp"
 #include "proxy/running.hpp"
 #include "proxy/upstream_pool.hpp"
@@ -24,6 +25,7 @@ struct Exchange {
     Workspace& workspace;
     const http::RequestHead& head;  ///< in the workspace
     BodyReader& body;
+    RecentToken& recent_token;
     std::string& out;  ///< in the workspace: heads to the client
     ClientInfo client = {};
     std::string request_id = {};

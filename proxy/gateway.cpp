@@ -89,7 +89,7 @@ Task<void> answer_request(Exchange& exchange) {
             live = std::move(*found);
         }
     }
-    if (live) exchange.record.user_id = live->session.identity.user.id.to_string();
+    if (live) exchange.record.user_id = live->session.identity.user.id;
     const auto verdict = judge(rule, live ? &live->session.identity : nullptr);
     exchange.record.verdict = to_string(verdict);
 

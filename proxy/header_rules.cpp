@@ -9,6 +9,13 @@ constexpr char fold(char c) {
     return is_alnum(c) ? to_lower(c) : '-';
 }
 
+constexpr unsigned char byte_of(char c) {
+    return static_cast<unsigned char>(c);
+}
+
+// CGI's own spelling of a field's name begins so (RFC 3875, 4.1.18).
+constexpr std::string_view cgi = "http-";
+
 // What a client may not remove: framing, routing, credentials.
 constexpr std::string_view not_nominable[] = {
     "host",   "cookie", "content-length", "content-type", "transfer-encoding",
@@ -52,6 +59,8 @@ bool HeaderPolicy::may_be_trailer(std::string_view name) const {
 }
 
 HeaderPolicy::HeaderPolicy(const std::vector<std::string>& managed) {
+    first_of_any_length_.set(byte_of(cgi.front()));
+    for (const auto& rule : header_prefix_rules) first_of_any_length_.set(byte_of(rule.name[0]));
     for (const auto& rule : header_rules) {
         by_length_[rule.name.size()].push_back({
             std::string(rule.name), {rule.drop_from_request, rule.drop_from_response}
@@ -64,17 +73,28 @@ HeaderPolicy::HeaderPolicy(const std::vector<std::string>& managed) {
             folded, {true, false}
         });
     }
+    for (std::size_t length = 1; length <= max_name; ++length) {
+        for (const auto& row : by_length_[length]) {
+            first_characters_[length].set(byte_of(row.name.front()));
+        }
+    }
+}
+
+/// False when no rule can be about it, by its length and first character.
+bool HeaderPolicy::may_match(std::string_view name) const {
+    if (name.empty()) return false;
+    const auto first = byte_of(fold(name.front()));
+    return first_of_any_length_[first] || first_characters_[std::min(name.size(), max_name)][first];
 }
 
 HeaderPolicy::Drops HeaderPolicy::lookup(std::string_view name) const {
-    constexpr std::string_view cgi = "http-";
+    if (!may_match(name)) return {};
     char folded[cgi.size() + max_name];
     const auto size = std::min(name.size(), sizeof folded);
     for (std::size_t i = 0; i < size; ++i) folded[i] = fold(name[i]);
     const std::string_view text(folded, size);
     const auto drops = lookup_folded(text.substr(0, max_name));
     if (drops.request || drops.response) return drops;
-    // CGI's own spelling (RFC 3875, 4.1.18) of any of them.
     if (text.starts_with(cgi)) return lookup_folded(text.substr(cgi.size()));
     return {};
 }

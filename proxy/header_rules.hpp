@@ -1,8 +1,8 @@
 #pragma once
 
+#include <bitset>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 // Which header fields may pass, and why not. Policy is a table; each row has
@@ -108,8 +108,13 @@ private:
     Drops lookup(std::string_view name) const;
     Drops lookup_folded(std::string_view folded) const;
 
+    bool may_match(std::string_view name) const;
+
     static constexpr std::size_t max_name = 64;
     std::vector<Row> by_length_[max_name + 1];
+    /// First characters, folded, of names as long; most fields are done with these.
+    std::bitset<256> first_characters_[max_name + 1];
+    std::bitset<256> first_of_any_length_;
 };
 
 }  // namespace cordgate::proxy

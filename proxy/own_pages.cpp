@@ -182,9 +182,9 @@ std::optional<std::string> reloaded_target(const Exchange& exchange, const LiveS
 /// The session that this browser had before: a new login replaces it.
 Task<void> end_previous(Exchange& exchange) {
     auto& gate = exchange.gate;
-    SessionDigests digests(gate, exchange.head);
+    SessionDigests digests(exchange);
     while (const auto candidate = digests.next()) {
-        const auto& digest = *candidate;
+        const std::string digest(*candidate);
         const auto ended =
             co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
         if (!ended)
@@ -226,8 +226,8 @@ Task<Reply> callback(Exchange& exchange) {
     }
 
     co_await end_previous(exchange);
-    exchange.record.user_id = finished.session->identity.user.id.to_string();
-    log_info("login", "user_id=" + exchange.record.user_id + " session=" +
+    exchange.record.user_id = finished.session->identity.user.id;
+    log_info("login", "user_id=" + exchange.record.user_id->to_string() + " session=" +
                           finished.session->handle + " client=" + exchange.client.address);
     ++gate.login_counts.finished;
     for (const auto& warning : finished.warnings) log_warn("login", warning);
@@ -286,9 +286,9 @@ Task<Reply> log_out(Exchange& exchange) {
         exchange.record.error = "forbidden client: logout from another site";
         co_return reply::refusal(exchange.page_context(), 403);
     }
-    SessionDigests digests(gate, exchange.head);
+    SessionDigests digests(exchange);
     while (const auto candidate = digests.next()) {
-        const auto& digest = *candidate;
+        const std::string digest(*candidate);
         const auto now = gate.now();
         const auto session =
             co_await offload(gate.store_calls, [&] { return gate.sessions.find(digest, now); });
@@ -307,9 +307,9 @@ Task<Reply> log_out(Exchange& exchange) {
         gate.cache.erase(digest);
         if (!session) continue;
         ++gate.login_counts.logouts;
-        exchange.record.user_id = (*session)->identity.user.id.to_string();
-        log_info("logout", "user_id=" + exchange.record.user_id + " session=" + (*session)->handle +
-                               " client=" + exchange.client.address);
+        exchange.record.user_id = (*session)->identity.user.id;
+        log_info("logout", "user_id=" + exchange.record.user_id->to_string() + " session=" +
+                               (*session)->handle + " client=" + exchange.client.address);
         revoke_after_logout(gate, **session);
     }
     auto out = reply::redirect(303, return_path(exchange).str());
@@ -354,7 +354,7 @@ Task<Reply> visitor_page(Exchange& exchange, OwnPage page) {
     if (!found) co_return reply::from_error(exchange.page_context(), found.error());
     if (!*found) co_return not_signed_in(exchange);
     const auto& session = (*found)->session;
-    exchange.record.user_id = session.identity.user.id.to_string();
+    exchange.record.user_id = session.identity.user.id;
     switch (page) {
         case OwnPage::me: co_return reply::json(200, public_profile_json(session, options));
         case OwnPage::guilds: co_return co_await guilds_page(exchange, **found);

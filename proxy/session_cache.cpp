@@ -7,12 +7,11 @@ namespace cordgate::proxy {
 SessionCache::SessionCache(std::size_t max_sessions)
     : max_per_shard_(std::max<std::size_t>(1, max_sessions / shard_count)), shards_(shard_count) {}
 
-SessionCache::Shard& SessionCache::shard_of(const std::string& digest) {
-    // A digest is uniform already.
+SessionCache::Shard& SessionCache::shard_of(std::string_view digest) {
     return shards_[digest.empty() ? 0 : static_cast<unsigned char>(digest[0]) % shard_count];
 }
 
-LiveSessionPtr SessionCache::find(const std::string& digest, SteadyClock::time_point not_before) {
+LiveSessionPtr SessionCache::find(std::string_view digest, SteadyClock::time_point not_before) {
     auto& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
     const auto found = shard.by_digest.find(digest);

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <cstring>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -38,7 +41,7 @@ public:
     explicit SessionCache(std::size_t max_sessions);
 
     /// Null when it is not there or was put in before `not_before`.
-    LiveSessionPtr find(const std::string& digest, SteadyClock::time_point not_before);
+    LiveSessionPtr find(std::string_view digest, SteadyClock::time_point not_before);
     /// False, and ignored, for a session that was erased since it was read from the store.
     bool put(LiveSessionPtr session);
     /// Puts it in place of what is there; ignored when nothing is.
@@ -57,17 +60,30 @@ private:
     static constexpr std::chrono::minutes tombstone_life{1};
     static constexpr std::chrono::seconds sweep_interval{1};
 
+    /// A digest is uniform already; its first byte chooses the shard.
+    struct DigestHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view digest) const {
+            if (digest.size() < 1 + sizeof(std::size_t)) return digest.size();
+            std::size_t hash = 0;
+            std::memcpy(&hash, digest.data() + 1, sizeof hash);
+            return hash;
+        }
+    };
+
     struct Shard {
         mutable std::mutex mutex;
         std::list<LiveSessionPtr> by_use;  ///< most recent first
-        std::unordered_map<std::string, std::list<LiveSessionPtr>::iterator> by_digest;
+        std::unordered_map<std::string, std::list<LiveSessionPtr>::iterator, DigestHash,
+                           std::equal_to<>>
+            by_digest;
         /// Erased lately: what a slow read brings back must not revive them.
         std::unordered_map<std::string, SteadyClock::time_point> erased;
         SteadyClock::time_point swept{};
         Statistics statistics;
     };
 
-    Shard& shard_of(const std::string& digest);
+    Shard& shard_of(std::string_view digest);
 
     std::size_t max_per_shard_;
     std::vector<Shard> shards_;

@@ -46,11 +46,11 @@ void note_use(Gate& gate, const LiveSession& live, TimePoint now) {
     });
 }
 
-std::optional<std::string> SessionDigests::next() {
+std::optional<std::string_view> SessionDigests::next() {
     for (;;) {
-        while (const auto value = next_cookie_value(rest_, gate_.session_cookie)) {
+        while (const auto value = next_cookie_value(rest_, name_)) {
             if (found_ == max_candidates) return std::nullopt;
-            auto digest = SessionToken::digest_of(*value);
+            const auto digest = recent_.digest_of(*value);
             if (!digest) continue;
             ++found_;
             return digest;
@@ -81,7 +81,7 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
 
 LiveSessionPtr find_cached_session(Exchange& exchange) {
     auto& gate = exchange.gate;
-    const auto digest = SessionDigests(gate, exchange.head).next();
+    const auto digest = SessionDigests(exchange).next();
     auto live = digest ? gate.cache.find(*digest, oldest_entry(gate)) : nullptr;
     if (!live) return nullptr;
     const auto now = gate.now();
@@ -92,9 +92,9 @@ LiveSessionPtr find_cached_session(Exchange& exchange) {
 
 Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
     auto& gate = exchange.gate;
-    SessionDigests digests(gate, exchange.head);
+    SessionDigests digests(exchange);
     while (const auto candidate = digests.next()) {
-        const auto& digest = *candidate;
+        const std::string digest(*candidate);
         const auto now = gate.now();
         auto live = gate.cache.find(digest, oldest_entry(gate));
         // Another replica may have seen it used; what is over the store forgets for good.

@@ -32,19 +32,23 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
 
 /// The well-formed session tokens among the cookies of a request, by digest, at
 /// most four: another site on a parent domain can plant a cookie of our name, and
-/// a planted one must not hide the right one. Both must outlive it.
+/// a planted one must not hide the right one. The exchange must outlive it.
 class SessionDigests {
 public:
-    SessionDigests(const Gate& gate, const http::RequestHead& head) : gate_(gate), head_(head) {}
+    explicit SessionDigests(Exchange& exchange)
+        : name_(exchange.gate.session_cookie),
+          head_(exchange.head),
+          recent_(exchange.recent_token) {}
 
-    /// The next one, or nullopt after the last.
-    std::optional<std::string> next();
+    /// The next one, valid until the one after it; nullopt after the last.
+    std::optional<std::string_view> next();
 
 private:
     static constexpr std::size_t max_candidates = 4;
 
-    const Gate& gate_;
+    std::string_view name_;
     const http::RequestHead& head_;
+    RecentToken& recent_;
     std::size_t field_ = 0;  ///< behind the one that rest_ is of
     std::string_view rest_;
     std::size_t found_ = 0;

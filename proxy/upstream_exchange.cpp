@@ -18,6 +18,17 @@ void add_field(std::string& out, std::string_view name, std::string_view value) 
     out.append(name).append(": ").append(value).append("\r\n");
 }
 
+/// A field as it came: one piece where its line is spelled as ours are.
+void add_field(std::string& out, const http::Field& field) {
+    const auto* const name_end = field.name.data() + field.name.size();
+    const auto* const value_end = field.value.data() + field.value.size();
+    if (field.value.data() == name_end + 2 && name_end[1] == ' ' && value_end[0] == '\r') {
+        out.append(field.name.data(), value_end).append("\r\n");
+    } else {
+        add_field(out, field.name, field.value);
+    }
+}
+
 bool is_nominated(const http::MessageFields& head, std::string_view name) {
     for (const auto nominated : head.nominated) {
         if (iequals(nominated, name)) return HeaderPolicy::may_be_nominated(name);
@@ -151,7 +162,7 @@ void UpstreamExchange::render_request() {
     for (const auto& field : head.fields) {
         if (x_.gate.headers.drop_from_request(field.name)) continue;
         if (!head.nominated.empty() && is_nominated(head, field.name)) continue;
-        add_field(request_, field.name, field.value);
+        add_field(request_, field);
     }
     render_cookies();
     if (head.framing == http::Framing::length) {
@@ -277,7 +288,7 @@ void UpstreamExchange::render_response_fields(bool keep_length) {
     const auto& policy = x_.gate.headers;
     for (const auto& field : response_.fields) {
         if (keep_length && iequals(field.name, "content-length")) {
-            add_field(x_.out, field.name, field.value);
+            add_field(x_.out, field);
             continue;
         }
         if (policy.drop_from_response(field.name)) continue;
@@ -291,7 +302,7 @@ void UpstreamExchange::render_response_fields(bool keep_length) {
                 continue;
             }
         }
-        add_field(x_.out, field.name, field.value);
+        add_field(x_.out, field);
     }
 }
 
@@ -322,7 +333,7 @@ void UpstreamExchange::render_response(bool chunked) {
     if (chunked) add_field(x_.out, "Transfer-Encoding", "chunked");
     if (passes_trailers()) {
         for (const auto& field : response_.fields) {
-            if (iequals(field.name, "trailer")) add_field(x_.out, field.name, field.value);
+            if (iequals(field.name, "trailer")) add_field(x_.out, field);
         }
     }
     if (!x_.keep_alive) {

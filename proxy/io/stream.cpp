@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "proxy/io/socket_calls.hpp"
+
 namespace cordgate::proxy {
 namespace {
 
@@ -159,7 +161,7 @@ void Stream::tell_gone() {
 /// answer first, or was reset since.
 void Stream::on_tick() {
     char byte = 0;
-    const auto size = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const auto size = receive_bytes(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
     // Of TLS there is at least its own good-bye.
     if (tls_ ? tls_->peek() == TlsSession::Step::done : size > 0) return;
@@ -171,7 +173,7 @@ bool Stream::has_nothing_to_read() {
     // What came in the same segment as the last answer is out of the socket already.
     if (tls_) return tls_->peek() == TlsSession::Step::again;
     char byte = 0;
-    const auto size = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const auto size = receive_bytes(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     readable_ = size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
     return !readable_;
 }
@@ -198,7 +200,7 @@ Stream::Io Stream::receive(std::span<char> into, std::size_t& size) {
         }
     }
     for (;;) {
-        const auto got = ::recv(socket_.get(), into.data(), into.size(), 0);
+        const auto got = receive_bytes(socket_.get(), into.data(), into.size(), 0);
         if (got > 0) {
             size = static_cast<std::size_t>(got);
             // A short read has emptied the socket; the next byte is a new event.
@@ -279,8 +281,8 @@ Stream::Io Stream::send(std::span<const std::string_view> parts, std::size_t off
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
     for (;;) {
-        const auto sent = count == 1 ? ::send(socket_.get(), vectors[0].iov_base,
-                                              vectors[0].iov_len, MSG_NOSIGNAL)
+        const auto sent = count == 1 ? send_bytes(socket_.get(), vectors[0].iov_base,
+                                                  vectors[0].iov_len, MSG_NOSIGNAL)
                                      : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
         if (sent >= 0) {
             size = static_cast<std::size_t>(sent);

@@ -2,7 +2,7 @@
 
 #include <new>
 
-#include "proxy/io/reuse.hpp"
+#include "proxy/io/sanitizers.hpp"
 
 namespace cordgate::proxy {
 thread_local constinit FrameCache* FrameCache::current = nullptr;

@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(info.secure && info.host == head.host, "B26: a stranger moves neither");
         require(info.request_id.empty(), "P14: a stranger's id is not taken");
     }
-    const auto info = some.resolve(proxy, head, false);
+    const auto info = some.resolve(some.know(proxy), head, false);
     const auto address = IpAddress::parse(info.address);
     require(address.has_value(), "B25: the client is an address");
     require(address->to_string() == info.address, "B25: in its one spelling");

@@ -54,7 +54,7 @@ AccessRecord record(std::string_view path) {
     out.client = "192.0.2.1";
     out.request_id = "req-1";
     out.status = 200;
-    out.total = 1500us;
+    out.begin = std::chrono::steady_clock::now() - 1500us;
     return out;
 }
 
@@ -123,7 +123,8 @@ TEST_CASE("one request is one JSON document a line, whatever it holds") {
             continue;
         }
         CHECK(json["log"]["status"] == 200);
-        CHECK(json["log"]["total_us"] == 1500);
+        CHECK(json["log"]["total_us"] >= 1500);
+        CHECK(json["log"]["total_us"] < 60'000'000);
         CHECK_FALSE(json["log"].contains("user_id"));
         if (hostile[i] == "/\\n") CHECK(json["log"]["path"] == "/\\n");
     }

@@ -9,7 +9,7 @@ const TrustedProxies trusted({"10.0.0.0/8", "192.0.2.1", "2001:db8:1::/48"});
 
 ClientInfo resolve(const TrustedProxies& proxies, std::string_view peer,
                    const OwnedRequest& request, bool public_secure = true) {
-    return proxies.resolve(IpAddress::parse(peer), request.head, public_secure);
+    return proxies.resolve(proxies.know(IpAddress::parse(peer)), request.head, public_secure);
 }
 
 }  // namespace
@@ -246,10 +246,11 @@ TEST_CASE(
 
 TEST_CASE("a unix socket's peer is trusted when any proxy is, and nobody else then") {
     const OwnedRequest request("X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n");
-    const auto behind = trusted.resolve(std::nullopt, request.head, false);
+    const auto behind = trusted.resolve(trusted.know(std::nullopt), request.head, false);
     CHECK(behind.address == "1.2.3.4");
     CHECK(behind.secure);
-    const auto alone = TrustedProxies{}.resolve(std::nullopt, request.head, false);
+    const auto alone =
+        TrustedProxies{}.resolve(TrustedProxies{}.know(std::nullopt), request.head, false);
     CHECK(alone.address == "unix");
     CHECK_FALSE(alone.secure);
 }
