@@ -178,9 +178,9 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     out.framed = !workspace.head_bytes.starts_with("HEAD ");
     rendered.clear();
     append_head(rendered, out, head, id, false);
-    if (out.framed) rendered += out.body;
+    if (out.framed) rendered.append(out.body);
     stream_.expires_after(gate.settings.server.timeouts.header);
-    const auto sent = co_await stream_.write(rendered);
+    const auto sent = co_await stream_.write(rendered.view());
     gate.requests.add(record.status);
     log_access(record);
     co_return sent ? Next::linger : Next::close;

@@ -13,7 +13,7 @@ Task<void> send_reply(Exchange& exchange, Reply reply) {
     append_head(exchange.out, reply, exchange.head, exchange.request_id, exchange.keep_alive);
     const bool bodiless = exchange.head.method == "HEAD" || reply.status == 204;
     const std::array<std::string_view, 2> parts{
-        exchange.out, bodiless ? std::string_view{} : std::string_view(reply.body)};
+        exchange.out.view(), bodiless ? std::string_view{} : std::string_view(reply.body)};
     exchange.record.status = reply.status;
     exchange.record.response_bytes = parts[1].size();
     exchange.head_sent = true;

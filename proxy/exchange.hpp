@@ -26,7 +26,7 @@ struct Exchange {
     const http::RequestHead& head;  ///< in the workspace
     BodyReader& body;
     RecentToken& recent_token;
-    std::string& out;  ///< in the workspace: heads to the client
+    http::HeadText& out;  ///< in the workspace: heads to the client
     ClientInfo client = {};
     std::string request_id = {};
     AccessRecord record = {};

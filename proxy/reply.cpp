@@ -140,34 +140,30 @@ std::string_view reason_phrase(int status) {
     return "Unknown";
 }
 
-void append_head(std::string& out, const Reply& reply, const http::RequestHead& request,
+void append_head(http::HeadText& out, const Reply& reply, const http::RequestHead& request,
                  std::string_view request_id, bool keep_alive) {
-    const auto add = [&out](std::string_view name, std::string_view value) {
-        out.append(name).append(": ").append(value).append("\r\n");
-    };
-    out.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
-    out.append(reason_phrase(reply.status)).append("\r\n");
+    out.status_line(reply.status, reason_phrase(reply.status));
     bool cacheable = false;
     for (const auto& [name, value] : reply.fields) {
         cacheable = cacheable || iequals(name, "cache-control");
-        add(name, value);
+        out.add(name, value);
     }
-    if (!reply.content_type.empty()) add("Content-Type", reply.content_type);
+    if (!reply.content_type.empty()) out.add("Content-Type", reply.content_type);
     for (const auto& field : page_headers(reply.has_form)) {
         if (cacheable && iequals(field.name, "cache-control")) continue;
-        add(field.name, field.value);
+        out.add(field.name, field.value);
     }
-    if (!reply.csp.empty()) add("Content-Security-Policy", reply.csp);
-    if (!request_id.empty()) add("X-Request-Id", request_id);
+    if (!reply.csp.empty()) out.add("Content-Security-Policy", reply.csp);
+    if (!request_id.empty()) out.add("X-Request-Id", request_id);
     if (reply.framed && reply.status != 204 && reply.status != 304) {
-        add("Content-Length", std::to_string(reply.body.size()));
+        out.add_number("Content-Length", reply.body.size());
     }
     if (!keep_alive) {
-        add("Connection", "close");
+        out.add("Connection", "close");
     } else if (request.minor_version == 0) {
-        add("Connection", "keep-alive");
+        out.add("Connection", "keep-alive");
     }
-    out += "\r\n";
+    out.end();
 }
 
 bool accepts_html(const http::RequestHead& head) {

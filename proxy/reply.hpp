@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "proxy/http/head.hpp"
+#include "proxy/http/head_text.hpp"
 #include "proxy/pages.hpp"
 
 namespace cordgate::proxy {
@@ -45,7 +45,7 @@ Reply redirect(int status, std::string location);
 }  // namespace reply
 
 /// Status line, fields and empty line; the body follows unless it was HEAD.
-void append_head(std::string& out, const Reply& reply, const http::RequestHead& request,
+void append_head(http::HeadText& out, const Reply& reply, const http::RequestHead& request,
                  std::string_view request_id, bool keep_alive);
 
 /// "Not Found"; "Unknown" for a status that we never send.

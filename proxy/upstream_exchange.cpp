@@ -14,21 +14,6 @@ constexpr int max_interim_responses = 64;
 /// An answer may be larger than a request: applications set many cookies.
 constexpr http::HeadLimits response_limits{128 * 1024, 512, 16 * 1024};
 
-void add_field(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
-}
-
-/// A field as it came: one piece where its line is spelled as ours are.
-void add_field(std::string& out, const http::Field& field) {
-    const auto* const name_end = field.name.data() + field.name.size();
-    const auto* const value_end = field.value.data() + field.value.size();
-    if (field.value.data() == name_end + 2 && name_end[1] == ' ' && value_end[0] == '\r') {
-        out.append(field.name.data(), value_end).append("\r\n");
-    } else {
-        add_field(out, field.name, field.value);
-    }
-}
-
 bool is_nominated(const http::MessageFields& head, std::string_view name) {
     for (const auto nominated : head.nominated) {
         if (iequals(nominated, name)) return HeaderPolicy::may_be_nominated(name);
@@ -104,7 +89,7 @@ private:
     std::string target_;
     const config::Timeouts& timeouts_;
 
-    std::string& request_;  ///< rendered head
+    http::HeadText& request_;  ///< rendered head
     http::ResponseHead& response_;
     UpstreamPtr connection_;
     std::optional<Error> failure_;  ///< the first that happened
@@ -118,11 +103,11 @@ private:
 
 void UpstreamExchange::render_forwarded() {
     const auto& client = x_.client;
-    add_field(request_, "X-Forwarded-For", client.forwarded_for);
-    add_field(request_, "X-Forwarded-Proto", client.secure ? "https" : "http");
-    if (!client.host.empty()) add_field(request_, "X-Forwarded-Host", client.host);
-    add_field(request_, "X-Forwarded-Port", std::to_string(client.port));
-    add_field(request_, "X-Request-Id", x_.request_id);
+    request_.add("X-Forwarded-For", client.forwarded_for);
+    request_.add("X-Forwarded-Proto", client.secure ? "https" : "http");
+    if (!client.host.empty()) request_.add("X-Forwarded-Host", client.host);
+    request_.add_number("X-Forwarded-Port", client.port);
+    request_.add("X-Request-Id", x_.request_id);
 }
 
 /// Our own cookies are taken out, the others are kept byte for byte. Several
@@ -136,7 +121,7 @@ void UpstreamExchange::render_cookies() {
         if (!cookies.empty()) cookies += "; ";
         cookies += kept;
     }
-    if (!cookies.empty()) add_field(request_, "Cookie", cookies);
+    if (!cookies.empty()) request_.add("Cookie", cookies);
 }
 
 /// The order matters: hop-by-hop and nominated fields go first, then whatever
@@ -144,47 +129,44 @@ void UpstreamExchange::render_cookies() {
 void UpstreamExchange::render_request() {
     const auto& head = x_.head;
     request_.clear();
-    request_.reserve(1024 + (session_ ? session_->headers.size() : 0));
-    request_.append(head.method).append(" ").append(target_).append(" HTTP/1.1\r\n");
+    request_.request_line(head.method, target_);
     if (upstream_.preserve_host && !x_.client.host.empty()) {
-        add_field(request_, "Host", x_.client.host);
+        request_.add("Host", x_.client.host);
     } else {
         const auto host = upstream_.host.find(':') == std::string::npos
                               ? upstream_.host
                               : "[" + upstream_.host + "]";
         const bool standard_port =
             upstream_.port == 0 || upstream_.port == (upstream_.tls ? 443 : 80);
-        add_field(request_, "Host",
-                  host.empty()    ? "localhost"
-                  : standard_port ? host
-                                  : host + ":" + std::to_string(upstream_.port));
+        request_.add("Host", host.empty()    ? "localhost"
+                             : standard_port ? host
+                                             : host + ":" + std::to_string(upstream_.port));
     }
     for (const auto& field : head.fields) {
         if (x_.gate.headers.drop_from_request(field.name)) continue;
         if (!head.nominated.empty() && is_nominated(head, field.name)) continue;
-        add_field(request_, field);
+        request_.add(field);
     }
     render_cookies();
     if (head.framing == http::Framing::length) {
-        add_field(request_, "Content-Length", std::to_string(head.content_length));
+        request_.add_number("Content-Length", head.content_length);
     } else if (head.framing == http::Framing::chunked) {
-        add_field(request_, "Transfer-Encoding", "chunked");
+        request_.add("Transfer-Encoding", "chunked");
     }
     if (head.wants_upgrade()) {
-        add_field(request_, "Connection", "Upgrade");
-        add_field(request_, "Upgrade", head.upgrade);
+        request_.add("Connection", "Upgrade");
+        request_.add("Upgrade", head.upgrade);
     }
     render_forwarded();
     if (session_) {
-        request_ += session_->headers;
-        if (x_.stale) add_field(request_, "X-Discord-Stale", std::to_string(x_.stale->count()));
+        request_.append(session_->headers);
+        if (x_.stale) request_.add_number("X-Discord-Stale", x_.stale->count());
         if (session_->login_data_pending.exchange(false)) {
             note_login_data_told();
-            add_field(request_, "X-Discord-Login-Data",
-                      percent_encode(session_->session.login_data));
+            request_.add("X-Discord-Login-Data", percent_encode(session_->session.login_data));
         }
     }
-    request_ += "\r\n";
+    request_.end();
 }
 
 /// The store must know before this snapshot ages out, or the data would be told
@@ -288,7 +270,7 @@ void UpstreamExchange::render_response_fields(bool keep_length) {
     const auto& policy = x_.gate.headers;
     for (const auto& field : response_.fields) {
         if (keep_length && iequals(field.name, "content-length")) {
-            add_field(x_.out, field);
+            x_.out.add(field);
             continue;
         }
         if (policy.drop_from_response(field.name)) continue;
@@ -302,7 +284,7 @@ void UpstreamExchange::render_response_fields(bool keep_length) {
                 continue;
             }
         }
-        add_field(x_.out, field);
+        x_.out.add(field);
     }
 }
 
@@ -311,12 +293,11 @@ Task<bool> UpstreamExchange::relay_interim() {
     // 100 was answered by us; HTTP/1.0 knows no interim responses (RFC 9110, 15.2).
     if (response_.status == 100 || x_.head.minor_version == 0) co_return true;
     x_.out.clear();
-    x_.out.append("HTTP/1.1 ").append(std::to_string(response_.status)).append(" ");
-    x_.out.append(response_.reason).append("\r\n");
+    x_.out.status_line(response_.status, response_.reason);
     render_response_fields(false);
-    x_.out += "\r\n";
+    x_.out.end();
     x_.stream.expires_after(timeouts_.body);
-    const auto sent = co_await x_.stream.write(x_.out);
+    const auto sent = co_await x_.stream.write(x_.out.view());
     if (!sent) fail(sent.error());
     co_return sent.has_value();
 }
@@ -324,24 +305,23 @@ Task<bool> UpstreamExchange::relay_interim() {
 /// How the body goes to the client, and the head that says so.
 void UpstreamExchange::render_response(bool chunked) {
     x_.out.clear();
-    x_.out.append("HTTP/1.1 ").append(std::to_string(response_.status)).append(" ");
-    x_.out.append(response_.reason).append("\r\n");
+    x_.out.status_line(response_.status, response_.reason);
     // HEAD and 304 describe a body that does not come; 204 may not (RFC 9110, 8.6).
     const bool keep_length = response_.framing == http::Framing::length ||
                              (response_.framing == http::Framing::none && response_.status != 204);
     render_response_fields(keep_length);
-    if (chunked) add_field(x_.out, "Transfer-Encoding", "chunked");
+    if (chunked) x_.out.add("Transfer-Encoding", "chunked");
     if (passes_trailers()) {
         for (const auto& field : response_.fields) {
-            if (iequals(field.name, "trailer")) add_field(x_.out, field);
+            if (iequals(field.name, "trailer")) x_.out.add(field);
         }
     }
     if (!x_.keep_alive) {
-        add_field(x_.out, "Connection", "close");
+        x_.out.add("Connection", "close");
     } else if (x_.head.minor_version == 0) {
-        add_field(x_.out, "Connection", "keep-alive");
+        x_.out.add("Connection", "keep-alive");
     }
-    x_.out += "\r\n";
+    x_.out.end();
 }
 
 /// An answer to HEAD, or a 304, that tells of a body: applications that send it
@@ -369,7 +349,7 @@ Task<void> UpstreamExchange::relay_body(BodyReader& body, bool chunked) {
     while (!batch.ended()) {
         auto piece = body.next_buffered();
         if (!piece && x_.out.empty()) piece.emplace(co_await body.next());
-        batch.fill(x_.out, std::move(piece), body);
+        batch.fill(x_.out.view(), std::move(piece), body);
         // Nothing was sent yet: the client can still be told what went wrong.
         if (batch.failure() && !x_.head_sent) co_return fail(*batch.failure());
         x_.head_sent = true;
@@ -398,7 +378,7 @@ Task<void> UpstreamExchange::relay_response() {
     if (response_.framing == http::Framing::none || (body.done() && !chunked)) {
         x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
-        const auto sent = co_await x_.stream.write(x_.out);
+        const auto sent = co_await x_.stream.write(x_.out.view());
         if (!sent) co_return cut_client(sent.error());
     } else {
         co_await relay_body(body, chunked);
@@ -416,16 +396,16 @@ Task<void> UpstreamExchange::relay_response() {
 Task<void> UpstreamExchange::start_tunnel() {
     x_.stream.unwatch_peer();
     x_.out.clear();
-    x_.out.append("HTTP/1.1 101 Switching Protocols\r\n");
+    x_.out.status_line(101, "Switching Protocols");
     render_response_fields(false);
-    add_field(x_.out, "Connection", "Upgrade");
-    add_field(x_.out, "Upgrade", response_.upgrade);
-    x_.out += "\r\n";
+    x_.out.add("Connection", "Upgrade");
+    x_.out.add("Upgrade", response_.upgrade);
+    x_.out.end();
     x_.record.status = 101;
     x_.head_sent = true;
     x_.keep_alive = false;
     x_.stream.expires_after(timeouts_.body);
-    const auto sent = co_await x_.stream.write(x_.out);
+    const auto sent = co_await x_.stream.write(x_.out.view());
     if (!sent) co_return cut_client(sent.error());
     x_.upgraded = std::move(connection_);
 }
@@ -467,7 +447,7 @@ Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection
     connection_ = std::move(connection);
     x_.upstream = &connection_->stream;
     const bool body_follows = !x_.body.done();
-    const std::array<std::string_view, 2> parts{request_, first_piece()};
+    const std::array<std::string_view, 2> parts{request_.view(), first_piece()};
     connection_->stream.expires_after(timeouts_.upstream);
     const auto sent = co_await connection_->stream.write(std::span<const std::string_view>(parts));
     if (!sent) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "proxy/http/head.hpp"
+#include "proxy/http/head_text.hpp"
 
 namespace cordgate::proxy {
 
@@ -13,9 +14,9 @@ namespace cordgate::proxy {
 struct Workspace {
     std::string head_bytes;  ///< what the views of `head` point into
     http::RequestHead head;
-    std::string request;  ///< the head as it goes to the upstream
+    http::HeadText request;  ///< the head as it goes to the upstream
     http::ResponseHead response;
-    std::string out;  ///< heads to the client
+    http::HeadText out;  ///< heads to the client
 
     /// For what goes on without HTTP, maybe for days: all but `head_bytes`, which
     /// the log still names. The head's fields are gone.

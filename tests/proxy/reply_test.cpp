@@ -19,9 +19,9 @@ constexpr ErrorKind kinds[] = {
 
 std::string head_of(const Reply& reply, const http::RequestHead& request = {},
                     bool keep_alive = true) {
-    std::string out;
+    http::HeadText out;
     append_head(out, reply, request, "req-1", keep_alive);
-    return out;
+    return std::string(out.view());
 }
 
 std::size_t count(std::string_view text, std::string_view part) {
