@@ -36,6 +36,14 @@ struct Row {
     const char* scope = "";  // of a limit
 };
 
+// Much like another row: one place where it can happen stands for all.
+bool is_twin(const Row& row) {
+    const std::string_view fault = row.fault;
+    return fault == "507_page" || fault == "523_page" || fault == "524_page" ||
+           fault == "504_page" || fault == "429_without_headers" ||
+           fault == "cloudflare_1015_hour" || fault == "cloudflare_429_page";
+}
+
 // Discord's faults that are no answer at all, by the simulator's names.
 constexpr Row rows[] = {
     {"429_user",             Kind::limit,                 "user"},
@@ -83,6 +91,9 @@ std::string callback_of(Browser& browser) {
 
 /// Each row on a gate and a Discord of its own; most of the time they wait.
 void for_each_row(const std::function<void(const Row&)>& check) {
+    // httplib makes tables at its first request; that they are guarded ThreadSanitizer
+    // cannot see, but that this comes before the threads below it can.
+    Stage().browser_of(demo::pip);
     std::atomic<std::size_t> next = 0;
     std::vector<std::thread> threads;
     for (int i = 0; i < 8; ++i) {
@@ -91,7 +102,7 @@ void for_each_row(const std::function<void(const Row&)>& check) {
                 try {
                     check(rows[at]);
                 } catch (const std::exception& problem) {
-                    FAIL_CHECK(std::string(rows[at].fault), ": ", problem.what());
+                    FAIL_CHECK(std::string(rows[at].fault), ": ", std::string(problem.what()));
                 } catch (...) {  // a REQUIRE, which is on record
                     return;
                 }
@@ -194,6 +205,7 @@ TEST_CASE("login: quartcord B13, M15: a Discord that drips is given up within it
 TEST_CASE("login: M23 a member that cannot be asked for lets nobody in, and keeps nobody out") {
     const std::string route = "GET /users/@me/guilds/{guild}/member";
     for_each_row([&](const Row& row) {
+        if (is_twin(row)) return;
         CAPTURE(std::string(row.fault));
         Stage stage;
         const int calls = stage.discord.count(route);
@@ -292,6 +304,7 @@ TEST_CASE(
         Stages stages(
             {.login = "scopes: [identify, guilds, guilds.join]", .discord = bot_token_setting});
         for (const auto& caller : callers) {
+            if (is_twin(row) && caller.route != callers[0].route) continue;
             CAPTURE(std::string(row.fault));
             CAPTURE(std::string(caller.route));
             // The answer to a revocation is two bytes: there is nothing to cut, nor to miss.

@@ -193,6 +193,27 @@ private:
     std::set<std::string> seen_;
 };
 
+/// What happens side by side, until all of it is over.
+class Parts {
+public:
+    ~Parts() {
+        for (auto& thread : threads_) thread.join();
+    }
+    template <class Part>
+    void begin(Part part) {
+        threads_.emplace_back([part] {
+            try {
+                part();
+            } catch (const std::exception& problem) {
+                FAIL_CHECK(std::string(problem.what()));
+            }
+        });
+    }
+
+private:
+    std::vector<std::thread> threads_;
+};
+
 /// A gate with a visitor, for calls that change or break something.
 struct Scene {
     /// `expires_in`: what Discord says of the visitor's token; empty: a week.
@@ -338,15 +359,14 @@ void walk_drips(Walk& walk) {
     Scene late({}, "1");
     Scene ending;
     for (auto* each : {&scene, &late, &ending}) each->stage.discord.add_fault(drips);
-    std::vector<std::thread> threads;
-    threads.emplace_back([&] { walk_token(walk, late); });
+    Parts parts;
+    parts.begin([&] { walk_token(walk, late); });
     for (const auto& operation : operations()) {
         if (!asks_discord(operation)) continue;
         const bool ends = operation.method == "DELETE" && !has(operation.path, "{route}");
-        auto& where = ends ? ending : scene;
-        threads.emplace_back([&, operation] { walk.call(where.api, operation, where.handle); });
+        const Scene* const where = ends ? &ending : &scene;
+        parts.begin([&walk, where, operation] { walk.call(where->api, operation, where->handle); });
     }
-    for (auto& thread : threads) thread.join();
 }
 
 void walk_store(Walk& walk) {
@@ -374,14 +394,15 @@ TEST_CASE("docs/openapi.json and the daemon say the same, for each path, method 
         walk_success(walk, scene);
     }
     // Each on gates of its own; most of the time they wait for each other's deadlines.
-    std::vector<std::thread> threads;
-    threads.emplace_back([&] { walk_drain(walk); });
-    threads.emplace_back([&] { walk_drips(walk); });
-    threads.emplace_back([&] { walk_store(walk); });
-    for (const char* fault : {"429_blocked", "404_page", "500"}) {
-        threads.emplace_back([&, fault] { walk_fault(walk, fault); });
+    {
+        Parts parts;
+        parts.begin([&] { walk_drain(walk); });
+        parts.begin([&] { walk_drips(walk); });
+        parts.begin([&] { walk_store(walk); });
+        for (const char* fault : {"429_blocked", "404_page", "500"}) {
+            parts.begin([&, fault] { walk_fault(walk, fault); });
+        }
     }
-    for (auto& thread : threads) thread.join();
     std::string missing;
     for (const auto& line : walk.missing()) missing += line + "\n";
     CHECK_MESSAGE(missing.empty(), "the document promises what nobody has seen:\n" << missing);
