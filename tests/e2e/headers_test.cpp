@@ -555,3 +555,29 @@ TEST_CASE("D11 CVE-2024-24814 of a crowd of session cookies only the first few a
         CHECK(stage.ask(stage.request("GET /private", cookie)).status() == c.status);
     }
 }
+
+TEST_CASE("who asks is who shows the session, not who asked before on the connection") {
+    Stage stage;
+    const auto users = {demo::fern, demo::robin};
+    std::vector<std::string> cookies;
+    for (const auto user : users) {
+        cookies.push_back("Cookie: cordgate=" + stage.browser_of(user).cookie("cordgate") + "\r\n");
+    }
+    stage.app.forget();
+    Wire front(stage.port());
+    // As behind a proxy that keeps its connections: one and the other, nobody, both.
+    const std::vector<std::string> shown = {cookies[0], cookies[1], cookies[0],
+                                            "",         cookies[1], cookies[1]};
+    for (const auto& fields : shown) {
+        front.send(stage.request("GET /", fields));
+        const auto answer = front.read_response();
+        CHECK(answer.status() == (fields.empty() ? 401 : 200));
+    }
+    const auto requests = stage.app.requests();
+    REQUIRE(requests.size() == 5);
+    const std::vector<Snowflake> expected = {demo::fern, demo::robin, demo::fern, demo::robin,
+                                             demo::robin};
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        CHECK(requests[i].field("X-Discord-User-Id") == expected[i].to_string());
+    }
+}
