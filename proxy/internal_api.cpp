@@ -20,7 +20,9 @@ constexpr std::size_t max_body_bytes = 1 << 20;
 // Each open connection holds one, and each call that waits for Discord.
 constexpr std::size_t threads = 48;
 constexpr time_t keep_alive_seconds = 2;
-constexpr std::size_t requests_per_connection = 1000;
+// What is refused before its body is read leaves that body in the connection, and httplib
+// would take it for the next request: a web page could write one there without Origin.
+constexpr std::size_t requests_per_connection = 1;
 
 bool is_health(const std::string& target) {
     const auto path = target.substr(0, target.find('?'));

@@ -379,3 +379,27 @@ TEST_CASE("the internal API on a unix socket, and cordgate sessions through it")
         CHECK_MESSAGE(sessions({"list"}).code == 1, "nobody is there");
     }
 }
+
+TEST_CASE("the body of a request that the internal API refuses is never taken for another one") {
+    Stage stage;
+    auto fern = stage.browser_of(demo::fern);
+    const auto handle = handle_of(stage, fern);
+    const auto inner = "DELETE /v1/sessions/" + handle +
+                       " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    std::string large;
+    while (large.size() < 20000) large += inner;
+    for (const auto& body : {inner, large}) {
+        for (const char* field : {"Origin: https://evil.example", "Content-Encoding: gzip",
+                                  "Origin: null\r\nContent-Type: multipart/form-data"}) {
+            Wire wire(stage.gate().internal_port());
+            wire.send("POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\n" + std::string(field) +
+                      "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+            const auto refused = wire.read_response("POST");
+            CHECK(refused.status() >= 400);
+            CHECK(refused.field("Connection") == "close");
+            wire.send(body);
+            CHECK(wire.read_until_close() == "");
+        }
+    }
+    CHECK(fern.ask("GET", "/inbox").status() == 200);
+}
