@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <stdexcept>
 #include <thread>
 
@@ -17,6 +18,7 @@ namespace cordgate::proxy {
 namespace {
 
 constexpr std::size_t max_body_bytes = 1 << 20;
+constexpr std::size_t short_body_bytes = 16 * 1024;
 // Each open connection holds one, and each call that waits for Discord.
 constexpr std::size_t threads = 48;
 constexpr time_t keep_alive_seconds = 2;
@@ -77,6 +79,16 @@ std::optional<Reply> refuse_body(const httplib::Request& request) {
     return std::nullopt;
 }
 
+/// A body that comes with its head, or soon after: closing the connection with it unread
+/// would reset it, and the client might never see why.
+bool has_short_body(const httplib::Request& request) {
+    const auto text = request.get_header_value("Content-Length");
+    std::size_t size = 0;
+    const auto* const end = text.data() + text.size();
+    return std::from_chars(text.data(), end, size).ptr == end && size > 0 &&
+           size <= short_body_bytes;
+}
+
 void write(const Reply& reply, httplib::Response& response) {
     response.status = reply.status;
     for (const auto& [name, value] : reply.fields) response.set_header(name, value);
@@ -134,7 +146,8 @@ struct InternalApi::Impl {
 
 void InternalApi::Impl::answer(const httplib::Request& request, httplib::Response& response) {
     try {
-        write(answer_internal(gate, read(request)), response);
+        const auto refusal = refuse(gate, request);
+        write(refusal ? *refusal : answer_internal(gate, read(request)), response);
     } catch (const std::exception& bug) {
         log_error("bug", std::string("escaped the internal API: ") + bug.what());
         write(problem({500, "unavailable", "A fault of Cordgate's own; see the log."}), response);
@@ -142,9 +155,10 @@ void InternalApi::Impl::answer(const httplib::Request& request, httplib::Respons
 }
 
 void InternalApi::Impl::add_routes() {
-    // Before a body is read: who may not ask does not make us keep anything.
+    // Before a long body is read: who may not ask does not make us keep it.
     server.set_pre_routing_handler([this](const auto& request, auto& response) {
-        auto refusal = refuse(gate, request);
+        std::optional<Reply> refusal;
+        if (!has_short_body(request)) refusal = refuse(gate, request);
         if (!refusal) refusal = refuse_body(request);
         if (!refusal) return httplib::Server::HandlerResponse::Unhandled;
         write(*refusal, response);
