@@ -129,8 +129,9 @@ Result<std::string> json_of(Result<std::optional<discord::Fetched<Member>>> fetc
 
 Freshness freshness_of(const Session& session, const FreshnessSettings& settings) {
     constexpr auto never = TimePoint::max();
-    Freshness out{never, never, never, never};
+    Freshness out{never, never, never, never, TimePoint()};
     const auto ages = [&](TimePoint at, seconds max_age) {
+        out.told_at = std::max(out.told_at, at);
         out.ahead_at = std::min(out.ahead_at, at + four_fifths(milliseconds(max_age)));
         out.due_at = std::min(out.due_at, at + max_age);
     };
@@ -567,7 +568,8 @@ public:
 
 private:
     bool is_time(TimePoint at, seconds max_age) const {
-        return keeper_.parts_.now() >= at + four_fifths(milliseconds(max_age));
+        const auto now = keeper_.parts_.now();
+        return now >= at + four_fifths(milliseconds(max_age)) || now < at - Freshness::clock_skew;
     }
     // What another session of this user brought serves too, if it is that young.
     static seconds young(seconds max_age) { return four_fifths(max_age); }

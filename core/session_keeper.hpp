@@ -33,6 +33,13 @@ struct Freshness {
     TimePoint due_at;        ///< something is too old: whoever comes waits for Discord
     TimePoint confirmed_at;  ///< when Discord last told guilds and roles; max: it never does
     TimePoint unusable_at;   ///< from then on, what was last told counts as unknown
+    TimePoint told_at;       ///< when Discord last told anything
+
+    /// Clocks of replicas differ a little; one that was set back makes every age wrong.
+    static constexpr std::chrono::minutes clock_skew{1};
+
+    bool is_young(TimePoint now) const { return now < ahead_at && now >= told_at - clock_skew; }
+    bool is_due(TimePoint now) const { return now >= due_at || now < told_at - clock_skew; }
 };
 Freshness freshness_of(const Session& session, const FreshnessSettings& settings);
 

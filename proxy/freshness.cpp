@@ -120,9 +120,9 @@ std::optional<seconds> staleness(const Gate& gate, const LiveSession& live, Time
 Task<Result<LiveSessionPtr>> confirm_session(Gate& gate, LiveSessionPtr live) {
     const auto now = gate.now();
     const auto& freshness = live->freshness;
-    if (now < freshness.ahead_at) co_return live;
+    if (freshness.is_young(now)) co_return live;
     const bool is_paused = ticks_of(now) < live->again_at.load(std::memory_order_relaxed);
-    if (!is_paused && now < freshness.due_at) {
+    if (!is_paused && !freshness.is_due(now)) {
         ask_ahead(gate, *live, now);
         co_return live;
     }

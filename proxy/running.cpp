@@ -138,14 +138,14 @@ void RunningExchanges::look_at(Running& place, SteadyClock::time_point now) {
     }
     note_use(gate_, *live, time);
     judge_again(place, *live, now);
-    if (time >= live->freshness.ahead_at && time >= time_of(live->again_at)) look_closer(digest_);
+    if (!live->freshness.is_young(time) && time >= time_of(live->again_at)) look_closer(digest_);
 }
 
 void RunningExchanges::judge_again(Running& place, const LiveSession& live,
                                    SteadyClock::time_point now) {
     const auto time = gate_.now();
     const bool is_allowed = judge(*place.rule_, &live.session.identity) == Verdict::allow;
-    const bool is_known = time < live.freshness.due_at || !is_unusable(live, time);
+    const bool is_known = !live.freshness.is_due(time) || !is_unusable(live, time);
     if (!is_allowed || !is_known) doom(place, now);
 }
 
@@ -159,6 +159,7 @@ Task<void> RunningExchanges::confirm(std::string digest) {
     const auto now = gate_.now();
     auto live = gate_.cache.find(digest, oldest_snapshot(gate_, loop_.now()));
     bool is_there = true;
+    LiveSessionPtr last_known;
     if (!live) {
         const auto asked = SteadyClock::now();
         auto found =
@@ -168,6 +169,10 @@ Task<void> RunningExchanges::confirm(std::string digest) {
             is_there = gate_.cache.put(live);
         } else if (found) {
             is_there = false;
+        } else {
+            // The store cannot tell. What it last said holds, up to its own limits.
+            last_known = gate_.cache.find(digest, SteadyClock::time_point::min());
+            is_there = last_known && now < last_known->session.expires_at;
         }
     }
     if (live && is_there) {
@@ -175,6 +180,7 @@ Task<void> RunningExchanges::confirm(std::string digest) {
         is_there = !confirmed || *confirmed;
         if (confirmed) live = *confirmed;
     }
+    if (!live) live = last_known;
     confirming_.erase(digest);
     const auto time = loop_.now();
     for (auto* place = first_; place; place = place->next_) {

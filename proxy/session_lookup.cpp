@@ -85,7 +85,7 @@ LiveSessionPtr find_cached_session(Exchange& exchange) {
     auto live = digest ? gate.cache.find(*digest, oldest_entry(gate)) : nullptr;
     if (!live) return nullptr;
     const auto now = gate.now();
-    if (now >= live->freshness.ahead_at || has_expired(gate, *live, now)) return nullptr;
+    if (!live->freshness.is_young(now) || has_expired(gate, *live, now)) return nullptr;
     note_use(gate, *live, now);
     return live;
 }

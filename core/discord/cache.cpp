@@ -6,6 +6,9 @@
 namespace cordgate::discord {
 namespace {
 
+// What another replica's clock may be ahead of ours.
+constexpr std::chrono::minutes max_clock_skew{1};
+
 // What an entry takes beside its text, roughly.
 constexpr std::size_t overhead = 256;
 
@@ -38,9 +41,13 @@ Result<CacheEntry> Cache::get(const CacheKey& key, std::chrono::seconds max_age,
                               const Fetch& fetch) {
     std::unique_lock lock(mutex_);
     const auto* known = find(key);
-    if (known && max_age.count() > 0 && now_() - known->at <= max_age) {
-        ++statistics_.hits;
-        return *known;
+    if (known && max_age.count() > 0) {
+        const auto age = now_() - known->at;
+        // What comes from the future tells of a clock that was set back.
+        if (age <= max_age && age >= -max_clock_skew) {
+            ++statistics_.hits;
+            return *known;
+        }
     }
     if (const auto it = flights_.find(key); it != flights_.end()) {
         const auto flight = it->second;

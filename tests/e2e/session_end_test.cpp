@@ -206,6 +206,21 @@ TEST_CASE("G17 an outage cuts nothing that is open before max_stale") {
     CHECK(fern.ask("GET", "/garden/").status() == 503);
 }
 
+TEST_CASE("G17 L3 an outage of the store keeps nothing open beyond what was last known") {
+    Pair pair(std::string(64, '0'));
+    auto& stage = *pair.stage;
+    auto fern = stage.browser_of(demo::fern);
+    Open open(stage, stage.port(), fern.cookie("cordgate"));
+    stage.discord.add_fault("*", "502_page", -1);
+    pair.redis.kill();
+    pair.clock.pass(59min);
+    CHECK(open.is_alive());
+    pair.clock.pass(1min);
+    CHECK(open.socket.read_bytes(not_allowed.size()) == not_allowed);
+    CHECK(open.held.read_until_close() == "");
+    CHECK(fern.ask("GET", "/garden/").status() == 503);
+}
+
 TEST_CASE("G6 an open stream is use: the session does not idle out under it") {
     TestClock clock;
     Script script;

@@ -298,6 +298,19 @@ TEST_CASE("what is younger than 80 % of its age asks nobody, what is older asks 
     CHECK(house.known().session.identity.user.username == "anna");
 }
 
+TEST_CASE("G9 G12 after the clock was set back nothing counts as young") {
+    House house;
+    house.pass(-30s);  // as replicas may differ
+    CHECK(house.freshness().is_young(house.now));
+    house.pass(-90s);
+    CHECK_FALSE(house.freshness().is_young(house.now));
+    CHECK(house.freshness().is_due(house.now));
+    house.discord.guilds.erase(garden);
+    CHECK(staff_of_garden(house.confirm().known.session.identity) == Truth::no);
+    CHECK(house.freshness().told_at == std::max(house.known().session.identity.user_at,
+                                                house.known().session.identity.guilds_at));
+}
+
 TEST_CASE("G12 whoever was kicked, banned or lost the role is out at the next confirmation") {
     SUBCASE("kicked: the list of guilds says so") {
         House house;
