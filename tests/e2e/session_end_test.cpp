@@ -215,6 +215,11 @@ TEST_CASE("G17 L3 an outage of the store keeps nothing open beyond what was last
     pair.redis.kill();
     pair.clock.pass(59min);
     CHECK(open.is_alive());
+    const auto end = SteadyClock::now() + patience;
+    while (fern.ask("GET", "/garden/").status() != 503 && SteadyClock::now() < end) {
+        std::this_thread::sleep_for(5ms);  // until the outage is noticed
+    }
+    CHECK(open.is_alive());
     pair.clock.pass(1min);
     CHECK(open.socket.read_bytes(not_allowed.size()) == not_allowed);
     CHECK(open.held.read_until_close() == "");
