@@ -1,5 +1,6 @@
 #include "core/timestamp.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -106,7 +107,11 @@ std::optional<TimePoint> parse_timestamp(std::string_view text) {
                               day(static_cast<unsigned>(*d)));
     if (!east || !in.is_at_end() || !date.ok()) return std::nullopt;
     const auto time = sys_days(date) + hours(*hour) + minutes(*minute) + seconds(*second) + rest;
-    return TimePoint(duration_cast<Clock::duration>((time - *east).time_since_epoch()));
+    // Nanoseconds reach from 1677 to 2262: what lies beyond is as far as that.
+    constexpr auto earliest = ceil<microseconds>(TimePoint::min().time_since_epoch());
+    constexpr auto latest = floor<microseconds>(TimePoint::max().time_since_epoch());
+    const auto since_epoch = (time - *east).time_since_epoch();
+    return TimePoint(std::clamp<microseconds>(since_epoch, earliest, latest));
 }
 
 }  // namespace cordgate

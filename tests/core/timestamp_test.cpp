@@ -14,6 +14,10 @@ TEST_CASE("timestamps: Discord's forms name the instant they say") {
         CHECK(parse_timestamp(text) == noon);
     }
     CHECK(parse_timestamp("2024-10-18T14:42:53.064834+00:00") == noon + 64834us);
+    // What 64 bits of nanoseconds cannot say is as late, or as early, as they can.
+    CHECK(parse_timestamp("5623-10-18T14:42:53+00:00") > parse_timestamp("2262-01-01T00:00:00Z"));
+    CHECK(parse_timestamp("9999-12-31T23:59:59-23:59") == parse_timestamp("2300-01-01T00:00:00Z"));
+    CHECK(parse_timestamp("0001-01-01T00:00:00+23:59") < parse_timestamp("1678-01-01T00:00:00Z"));
     CHECK(format_timestamp(noon) == "2024-10-18T14:42:53Z");
     CHECK(format_timestamp(noon + 64ms) == "2024-10-18T14:42:53.064Z");
     CHECK(format_timestamp(TimePoint()) == "1970-01-01T00:00:00Z");
