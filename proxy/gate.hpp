@@ -69,7 +69,6 @@ struct Gate {
 
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> connections{0};
-    std::atomic<int> internal_discord_calls{0};  ///< of the internal API, on their way
     StatusCounts requests;
     StatusCounts internal_requests;
     LoginCounts login_counts;

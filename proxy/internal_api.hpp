@@ -7,13 +7,10 @@
 
 namespace cordgate::proxy {
 
-/// The second listener, for operators and the application: cpp-httplib, some threads
-/// of its own. This class knows HTTP and who may ask; what is answered is in
-/// internal_call.hpp.
-///
-/// Everything but /healthz and /readyz needs `internal.token` where one is set. What a
-/// browser sends is refused in any case: a page elsewhere must not reach an API that
-/// listens on its visitor's own machine (CSRF, DNS rebinding).
+/// The second listener, for operators and the application: an event loop on a thread of
+/// its own, so that nobody who is slow holds a thread, and pools for what blocks.
+/// internal_connection.hpp reads and writes, internal_access.hpp says who may ask,
+/// internal_call.hpp what is answered.
 class InternalApi {
 public:
     explicit InternalApi(Gate& gate);
@@ -22,11 +19,13 @@ public:
     /// Binds and starts. Throws std::runtime_error that names the address.
     void start();
     std::string address() const;
+    /// Ends every connection; returns when no call is under way.
     void stop();
 
 private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    Gate& gate_;
+    std::unique_ptr<Impl> impl_;  ///< null while it does not run
 };
 
 }  // namespace cordgate::proxy

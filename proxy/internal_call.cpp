@@ -1,7 +1,6 @@
 #include "proxy/internal_call.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 #include "core/ascii.hpp"
 #include "proxy/access_log.hpp"
@@ -87,41 +86,18 @@ bool is_listed(std::string_view methods, std::string_view method) {
     return false;
 }
 
-// A Discord that hangs must not take every thread: health and sessions go on.
-constexpr int most_discord_calls = 24;
-
-class DiscordSlot {
-public:
-    explicit DiscordSlot(std::atomic<int>& taken)
-        : taken_(taken), is_free_(++taken_ <= most_discord_calls) {}
-    ~DiscordSlot() { --taken_; }
-    DiscordSlot(const DiscordSlot&) = delete;
-    DiscordSlot& operator=(const DiscordSlot&) = delete;
-    bool is_free() const { return is_free_; }
-
-private:
-    std::atomic<int>& taken_;
-    const bool is_free_;
-};
-
-Reply perform(Gate& gate, const InternalCall& call, const InternalRequest& request) {
-    if (call.waits == Waits::for_store) return call.answer(gate, request);
-    const DiscordSlot slot(gate.internal_discord_calls);
-    if (slot.is_free()) return call.answer(gate, request);
-    return problem(
-        {503, "unavailable", "Too many calls wait for Discord.", {}, std::chrono::seconds(1)});
-}
-
 }  // namespace
 
 const std::vector<InternalCall>& internal_calls() {
     constexpr auto store = Waits::for_store;
     constexpr auto discord = Waits::for_discord;
+    constexpr auto nothing = Waits::for_nothing;
+    constexpr auto ping = Waits::for_ping;
     static const std::string_view any = "GET, POST, PUT, PATCH, DELETE";
     static const std::vector<InternalCall> calls = {
-        {"GET",    "/healthz",                                    say_alive,            store  },
-        {"GET",    "/readyz",                                     say_ready,            store  },
-        {"GET",    "/metrics",                                    show_metrics,         store  },
+        {"GET",    "/healthz",                                    say_alive,            nothing},
+        {"GET",    "/readyz",                                     say_ready,            ping   },
+        {"GET",    "/metrics",                                    show_metrics,         nothing},
         {"GET",    "/v1/sessions",                                list_sessions,        store  },
         {"GET",    "/v1/sessions/{handle}",                       show_session,         store  },
         {"DELETE", "/v1/sessions/{handle}",                       end_session,          discord},
@@ -138,23 +114,24 @@ const std::vector<InternalCall>& internal_calls() {
     return calls;
 }
 
-Reply answer_internal(Gate& gate, InternalRequest request) {
+const InternalCall* find_call(InternalRequest& request, Reply& refusal) {
     std::string allowed;
     for (const auto& call : internal_calls()) {
         auto parameters = match(call.path, request.path);
         if (!parameters) continue;
         if (is_listed(call.methods, request.method)) {
             request.parameters = *std::move(parameters);
-            return perform(gate, call, request);
+            return &call;
         }
         allowed.append(allowed.empty() ? "" : ", ").append(call.methods);
     }
     if (allowed.empty()) {
-        return problem({404, "not_found", "The internal API has no such call."});
+        refusal = problem({404, "not_found", "The internal API has no such call."});
+    } else {
+        refusal = problem({405, "invalid_request", "The method is not one of this call's."});
+        refusal.add("Allow", allowed);
     }
-    auto out = problem({405, "invalid_request", "The method is not one of this call's."});
-    out.add("Allow", allowed);
-    return out;
+    return nullptr;
 }
 
 Result<std::optional<KnownSession>> find_known(Gate& gate, const std::string& handle) {

@@ -25,23 +25,23 @@ struct InternalRequest {
     std::vector<std::string> parameters = {};
 };
 
-/// Answers a call, whatever it is: finds its row in the table of calls.
-/// Blocks: the store, Discord. Any thread.
-Reply answer_internal(Gate& gate, InternalRequest request);
-
-/// A call that may wait for Discord; how many may do so at once is bounded, so that
-/// health and sessions are answered while Discord is not.
-enum class Waits { for_store, for_discord };
+/// What a call may have to wait for decides on whose thread it runs: those that wait
+/// for Discord are bounded, and none of the others waits for them.
+enum class Waits { for_nothing, for_ping, for_store, for_discord };
 
 struct InternalCall {
     std::string_view methods;  ///< "GET", "GET, PUT"
     std::string_view path;     ///< "/v1/sessions/{handle}"; "{route}" takes all the rest
-    Reply (*answer)(Gate&, const InternalRequest&);
+    Reply (*answer)(Gate&, const InternalRequest&);  ///< any thread
     Waits waits = Waits::for_store;
 };
 
 /// Every call there is.
 const std::vector<InternalCall>& internal_calls();
+
+/// The one that `request` is for, whose parameters are set; nullptr with `refusal` set
+/// when there is none.
+const InternalCall* find_call(InternalRequest& request, Reply& refusal);
 
 // --- for those who answer ------------------------------------------------------
 

@@ -12,6 +12,8 @@ struct Phrase {
 
 constexpr Phrase phrases[] = {
     {200, "OK"                             },
+    {201, "Created"                        },
+    {202, "Accepted"                       },
     {204, "No Content"                     },
     {302, "Found"                          },
     {303, "See Other"                      },
@@ -22,8 +24,12 @@ constexpr Phrase phrases[] = {
     {404, "Not Found"                      },
     {405, "Method Not Allowed"             },
     {408, "Request Timeout"                },
+    {409, "Conflict"                       },
+    {410, "Gone"                           },
+    {411, "Length Required"                },
     {413, "Content Too Large"              },
     {414, "URI Too Long"                   },
+    {415, "Unsupported Media Type"         },
     {417, "Expectation Failed"             },
     {421, "Misdirected Request"            },
     {429, "Too Many Requests"              },

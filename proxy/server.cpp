@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <list>
 #include <mutex>
@@ -13,11 +12,11 @@
 #include <thread>
 #include <unordered_map>
 
+#include "proxy/acceptor.hpp"
 #include "proxy/access_log.hpp"
 #include "proxy/connection.hpp"
 #include "proxy/internal_api.hpp"
 #include "proxy/io/tls.hpp"
-#include "proxy/listener.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -74,27 +73,6 @@ void raise_descriptor_limit() {
     }
 }
 
-class Worker;
-
-/// Takes the clients of one listening socket in.
-class Acceptor final : private Watcher, private Deadline {
-public:
-    Acceptor(Worker& worker, EventLoop& loop, ListeningSocket socket);
-    ~Acceptor() override { close(); }
-
-    void close();
-
-private:
-    void on_events(std::uint32_t events) override;
-    void on_expiry() override;
-    void pause(int error);
-
-    Worker& worker_;
-    EventLoop& loop_;
-    Descriptor socket_;
-    SteadyClock::time_point last_complaint_{};
-};
-
 /// One event loop on one thread, with its own listeners and upstream pool.
 class Worker {
 public:
@@ -112,7 +90,7 @@ public:
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    void add(ListeningSocket socket) { acceptors_.emplace_back(*this, loop_, std::move(socket)); }
+    void add(ListeningSocket socket);
     void start() {
         thread_ = std::thread([this] { loop_.run(); });
     }
@@ -121,10 +99,10 @@ public:
     void join() {
         if (thread_.joinable()) thread_.join();
     }
-    /// A new client: served, or closed at once when there are too many.
-    void admit(Descriptor socket, const sockaddr_storage& from);
 
 private:
+    /// A new client: served, or closed at once when there are too many.
+    void admit(Descriptor socket, const sockaddr_storage& from);
     Task<void> serve(Descriptor socket, std::optional<IpAddress> peer, std::string client);
     bool has_room_for(const std::string& client);
 
@@ -140,51 +118,11 @@ private:
     std::thread thread_;
 };
 
-Acceptor::Acceptor(Worker& worker, EventLoop& loop, ListeningSocket socket)
-    : Deadline(loop.deadlines()), worker_(worker), loop_(loop), socket_(socket.release()) {
-    if (!loop_.watch_listener(socket_.get(), *this)) {
-        throw std::runtime_error(std::string("cannot watch a listening socket: ") +
-                                 std::strerror(errno));
-    }
-}
-
-void Acceptor::close() {
-    loop_.forget(*this);
-    expires_never();
-    socket_.close();
-}
-
-void Acceptor::on_events(std::uint32_t) {
-    constexpr int batch = 64;  // then those who are served already have a turn
-    for (int i = 0; i < batch; ++i) {
-        sockaddr_storage from{};
-        socklen_t size = sizeof from;
-        Descriptor client(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size,
-                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
-        if (client.is_open()) {
-            worker_.admit(std::move(client), from);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            return pause(errno);
-        }
-    }
-}
-
-/// Out of descriptors or memory: what is served goes on, new clients wait in the
-/// kernel's queue, and the log says so once in a while instead of at full speed.
-void Acceptor::pause(int error) {
-    if (loop_.now() - last_complaint_ > std::chrono::seconds(5)) {
-        last_complaint_ = loop_.now();
-        log_error("accept",
-                  std::string(std::strerror(error)) + "; new clients wait until others have gone");
-    }
-    loop_.unwatch_listener(socket_.get());
-    expires_after(std::chrono::milliseconds(0));
-}
-
-void Acceptor::on_expiry() {
-    if (!loop_.watch_listener(socket_.get(), *this)) pause(errno);
+void Worker::add(ListeningSocket socket) {
+    const auto admit_it = [this](Descriptor client, const sockaddr_storage& from) {
+        admit(std::move(client), from);
+    };
+    acceptors_.emplace_back(loop_, std::move(socket), admit_it);
 }
 
 bool Worker::has_room_for(const std::string& client) {

@@ -24,7 +24,7 @@ ROWS
 fences=$(cat <<'ROWS'
 openssl/            ^core/(crypto|random)\.cpp$|^proxy/(.*/)?tls|^store/redis_tls\.cpp$|^cmd/discord-sim/
 nlohmann/           ^(core|store|config|proxy|cmd)/(.*/)?[^/]*(json|codec)[^/]*$|^cmd/discord-sim/
-httplib             ^core/discord/http\.cpp$|^proxy/(.*/)?internal_api\.cpp$|^cmd/discord-sim/|^cmd/cordgate/internal_client\.cpp$
+httplib             ^core/discord/http\.cpp$|^cmd/discord-sim/|^cmd/cordgate/internal_client\.cpp$
 yaml-cpp/           ^config/[^/]*\.cpp$
 sqlite3             ^store/sqlite[^/]*$
 hiredis             ^store/redis[^/]*$
