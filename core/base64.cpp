@@ -23,24 +23,28 @@ constexpr std::array<std::int8_t, 256> values_of(std::string_view alphabet) {
 constexpr auto url_values = values_of(url_alphabet);
 constexpr auto plain_values = values_of(plain_alphabet);
 
-std::string encode(std::string_view bytes, std::string_view alphabet) {
-    std::string out((bytes.size() * 4 + 2) / 3, '\0');
+void encode(std::string_view bytes, std::string_view alphabet, std::string& out) {
+    out.resize((bytes.size() * 4 + 2) / 3);
     auto* next = out.data();
-    for (; bytes.size() >= 3; bytes.remove_prefix(3)) {
+    const char* const letters = alphabet.data();
+    const char* from = bytes.data();
+    for (auto groups = bytes.size() / 3; groups > 0; --groups, from += 3, next += 4) {
         const auto byte = [&](std::size_t i) {
-            return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]));
+            return static_cast<std::uint32_t>(static_cast<unsigned char>(from[i]));
         };
         const auto group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (const int shift : {18, 12, 6, 0}) *next++ = alphabet[(group >> shift) & 63];
+        next[0] = letters[group >> 18];
+        next[1] = letters[(group >> 12) & 63];
+        next[2] = letters[(group >> 6) & 63];
+        next[3] = letters[group & 63];
     }
     std::uint32_t pending = 0;
     int bits = 0;
-    for (const char c : bytes) {
+    for (const char c : bytes.substr(bytes.size() / 3 * 3)) {
         pending = (pending << 8) | static_cast<unsigned char>(c);
         for (bits += 8; bits >= 6; bits -= 6) *next++ = alphabet[(pending >> (bits - 6)) & 63];
     }
     if (bits > 0) *next = alphabet[(pending << (6 - bits)) & 63];
-    return out;
 }
 
 // Bits that are left over must be zero: else one value had several spellings.
@@ -67,7 +71,13 @@ std::optional<std::string> decode(std::string_view text, ValueOf value_of) {
 }  // namespace
 
 std::string base64url_encode(std::string_view bytes) {
-    return encode(bytes, url_alphabet);
+    std::string out;
+    encode(bytes, url_alphabet, out);
+    return out;
+}
+
+void base64url_encode(std::string_view bytes, std::string& out) {
+    encode(bytes, url_alphabet, out);
 }
 
 bool is_base64url(std::string_view text) {
@@ -85,7 +95,8 @@ std::optional<std::string> base64url_decode(std::string_view text) {
 }
 
 std::string base64_encode(std::string_view bytes) {
-    std::string out = encode(bytes, plain_alphabet);
+    std::string out;
+    encode(bytes, plain_alphabet, out);
     while (out.size() % 4 != 0) out += '=';
     return out;
 }

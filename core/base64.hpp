@@ -8,6 +8,8 @@ namespace cordgate {
 
 /// base64url without padding (RFC 4648, 5).
 std::string base64url_encode(std::string_view bytes);
+/// The same, in place of what `out` held, whose memory is used again.
+void base64url_encode(std::string_view bytes, std::string& out);
 
 /// Strict: nullopt on padding, other characters, impossible lengths and bits
 /// set behind the last byte, so that a value has exactly one spelling.

@@ -5,6 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -144,7 +146,20 @@ Secret derive_key(const Secret& key, std::string_view purpose) {
 }
 
 bool constant_time_equal(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+    if (a.size() != b.size()) return false;
+    // Eight bytes at a time, where OpenSSL's takes one: every request asks.
+    std::uint64_t difference = 0;
+    std::size_t at = 0;
+    for (; a.size() - at >= sizeof difference; at += sizeof difference) {
+        std::uint64_t x = 0;
+        std::uint64_t y = 0;
+        std::memcpy(&x, a.data() + at, sizeof x);
+        std::memcpy(&y, b.data() + at, sizeof y);
+        difference |= x ^ y;
+        // Nobody knows anything about it here, so that no compiler ends the loop early.
+        asm volatile("" : "+r"(difference));
+    }
+    return CRYPTO_memcmp(a.data() + at, b.data() + at, a.size() - at) == 0 && difference == 0;
 }
 
 Ed25519Key ed25519_generate() {

@@ -31,10 +31,6 @@ constexpr auto classes = classify();
 constexpr char encoded_slash = '\x01';
 constexpr char encoded_backslash = '\x02';
 
-Error bad_path(const char* why) {
-    return Error{ErrorKind::bad_request, ErrorSource::client, std::string("path: ") + why};
-}
-
 bool is_blank_or_dot(char c) {
     return c == '.' || c == ' ';
 }
@@ -55,13 +51,6 @@ void for_each_segment(std::string_view text, std::string_view separators, Visit 
         if (end == std::string_view::npos) return;
         text.remove_prefix(end + 1);
     }
-}
-
-PathReading split(std::string_view text) {
-    PathReading segments;
-    segments.reserve(1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '/')));
-    for_each_segment(text, "/", [&](std::string_view segment) { segments.emplace_back(segment); });
-    return segments;
 }
 
 struct Decoded {
@@ -105,9 +94,77 @@ enum Habit : unsigned {
     every_habit = 31,
 };
 
-// What a server with these habits makes of a decoded path.
-PathReading read_as(std::string_view decoded, unsigned habits) {
-    std::string text(decoded);
+// Habits that can make a difference to this path.
+unsigned relevant_habits(std::string_view decoded) {
+    const auto has = [&](char c) { return decoded.find(c) != std::string_view::npos; };
+    unsigned habits = merges_slashes;
+    if (has(encoded_slash)) habits |= splits_at_encoded_slash;
+    if (has(encoded_backslash)) habits |= splits_at_encoded_backslash;
+    if (has(';')) habits |= drops_parameters;
+    if (has('.') || has(' ')) habits |= drops_trailing_dots;
+    return habits;
+}
+
+}  // namespace
+
+Result<Path> Path::parse(std::string_view raw) {
+    Path path;
+    if (auto done = path.assign(raw); !done) return done.error();
+    return path;
+}
+
+Result<void> Path::assign(std::string_view raw) {
+    readings_.resize(std::min<std::size_t>(readings_.size(), 1));  // keeps its memory
+    texts_.clear();
+    raw_ = raw;
+    if (raw.empty() || raw.front() != '/') return fail("does not start with a slash");
+    if (readings_.empty()) readings_.emplace_back();
+    auto& plain = readings_.front();
+    plain.clear();
+    bool special = false;
+    std::size_t begin = 1;
+    for (std::size_t at = 1; at < raw.size(); ++at) {
+        const char c = raw[at];
+        const auto kind = classes[static_cast<unsigned char>(c)];
+        if (kind == Class::refused) return fail("holds a byte that has to be escaped");
+        const char before = raw[at - 1];
+        special =
+            special || kind == Class::special || (c == '/' && (before == '/' || before == '.'));
+        if (c != '/') continue;
+        plain.push_back(raw.substr(begin, at - begin));
+        begin = at + 1;
+    }
+    plain.push_back(raw.substr(begin));
+    if (special || raw.back() == '.') return read_every_way(raw.substr(1));
+    return {};
+}
+
+Error Path::fail(const char* why) {
+    readings_.clear();
+    return Error{ErrorKind::bad_request, ErrorSource::client, std::string("path: ") + why};
+}
+
+Result<void> Path::read_every_way(std::string_view text) {
+    const auto decoded = decode(text);
+    if (decoded.fault != nullptr) return fail(decoded.fault);
+    // Split at everything that anybody splits at: what is no dot segment here
+    // is none in any reading.
+    bool dots = false;
+    constexpr char separators[] = {'/', encoded_slash, encoded_backslash, '\0'};
+    for_each_segment(decoded.text, separators,
+                     [&](std::string_view segment) { dots = dots || is_dot_segment(segment); });
+    if (dots) return fail("holds a dot segment");
+    readings_.clear();
+    const unsigned relevant = relevant_habits(decoded.text);
+    for (unsigned habits = 0; habits <= every_habit; ++habits) {
+        if ((habits & ~relevant) == 0) add_reading(decoded.text, habits);
+    }
+    return {};
+}
+
+// What a server with these habits makes of a decoded path, unless it is there already.
+void Path::add_reading(std::string_view decoded, unsigned habits) {
+    auto& text = texts_.emplace_front(decoded);
     const char slash = (habits & splits_at_encoded_backslash) != 0 ? '/' : '\\';
     std::replace(text.begin(), text.end(), encoded_backslash, slash);
     if ((habits & splits_at_encoded_slash) != 0) {
@@ -120,75 +177,19 @@ PathReading read_as(std::string_view decoded, unsigned habits) {
         if ((habits & drops_trailing_dots) != 0) {
             while (!segment.empty() && is_blank_or_dot(segment.back())) segment.remove_suffix(1);
         }
-        segments.emplace_back(segment);
-        auto& added = segments.back();
-        std::replace(added.begin(), added.end(), encoded_slash, '/');
+        segments.push_back(segment);
     });
+    std::replace(text.begin(), text.end(), encoded_slash, '/');
     if ((habits & merges_slashes) != 0) {  // but for the one at the end
-        const auto empty = [](const std::string& segment) { return segment.empty(); };
+        const auto empty = [](std::string_view segment) { return segment.empty(); };
         segments.erase(std::remove_if(segments.begin(), segments.end() - 1, empty),
                        segments.end() - 1);
     }
-    return segments;
-}
-
-// Habits that can make a difference to this path.
-unsigned relevant_habits(std::string_view decoded) {
-    const auto has = [&](char c) { return decoded.find(c) != std::string_view::npos; };
-    unsigned habits = merges_slashes;
-    if (has(encoded_slash)) habits |= splits_at_encoded_slash;
-    if (has(encoded_backslash)) habits |= splits_at_encoded_backslash;
-    if (has(';')) habits |= drops_parameters;
-    if (has('.') || has(' ')) habits |= drops_trailing_dots;
-    return habits;
-}
-
-std::vector<PathReading> every_reading(std::string_view decoded) {
-    const unsigned relevant = relevant_habits(decoded);
-    std::vector<PathReading> readings;
-    for (unsigned habits = 0; habits <= every_habit; ++habits) {
-        if ((habits & ~relevant) != 0) continue;
-        auto reading = read_as(decoded, habits);
-        if (std::find(readings.begin(), readings.end(), reading) == readings.end()) {
-            readings.push_back(std::move(reading));
-        }
+    if (std::find(readings_.begin(), readings_.end(), segments) == readings_.end()) {
+        readings_.push_back(std::move(segments));
+    } else {
+        texts_.pop_front();
     }
-    return readings;
-}
-
-}  // namespace
-
-Result<Path> Path::parse(std::string_view raw) {
-    if (raw.empty() || raw.front() != '/') return bad_path("does not start with a slash");
-    bool special = false;
-    char before = 0;
-    for (const char c : raw) {
-        const auto kind = classes[static_cast<unsigned char>(c)];
-        if (kind == Class::refused) return bad_path("holds a byte that has to be escaped");
-        special =
-            special || kind == Class::special || (c == '/' && (before == '/' || before == '.'));
-        before = c;
-    }
-
-    Path path;
-    path.raw_ = raw;
-    const auto text = raw.substr(1);
-    if (!special && before != '.') {
-        path.readings_.push_back(split(text));
-        return path;
-    }
-
-    const auto decoded = decode(text);
-    if (decoded.fault != nullptr) return bad_path(decoded.fault);
-    // Split at everything that anybody splits at: what is no dot segment here
-    // is none in any reading.
-    bool dots = false;
-    constexpr char separators[] = {'/', encoded_slash, encoded_backslash, '\0'};
-    for_each_segment(decoded.text, separators,
-                     [&](std::string_view segment) { dots = dots || is_dot_segment(segment); });
-    if (dots) return bad_path("holds a dot segment");
-    path.readings_ = every_reading(decoded.text);
-    return path;
 }
 
 std::string Path::decoded() const {

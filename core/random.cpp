@@ -27,16 +27,21 @@ Secret random_token() {
 }
 
 std::string random_id() {
+    std::string id;
+    random_id(id);
+    return id;
+}
+
+void random_id(std::string& id) {
     // Every request gets one: asked for singly, the generator costs as much as
     // parsing the request. Nothing is handed out twice, since a process that has
     // ids to give never forks.
     constexpr std::size_t size = 16;
-    constexpr std::size_t ids = 64;
+    constexpr std::size_t ids = 256;
     thread_local std::string pool;
     if (pool.empty()) pool = random_bytes(size * ids);
-    auto id = base64url_encode(std::string_view(pool).substr(pool.size() - size));
+    base64url_encode(std::string_view(pool).substr(pool.size() - size), id);
     pool.resize(pool.size() - size);
-    return id;
 }
 
 }  // namespace cordgate

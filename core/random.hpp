@@ -17,5 +17,7 @@ Secret random_token();
 
 /// 128 unguessable bits as 22 characters of base64url: a handle or request id.
 std::string random_id();
+/// The same, in place of what `id` held, whose memory is used again.
+void random_id(std::string& id);
 
 }  // namespace cordgate

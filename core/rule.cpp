@@ -67,7 +67,7 @@ bool matches_stars(const Pattern& pattern, const Text& text, std::size_t text_si
     return p == pattern.size();
 }
 
-bool segment_matches(const std::string& pattern, const std::string& segment) {
+bool segment_matches(const std::string& pattern, std::string_view segment) {
     return matches_stars(
         pattern, segment, segment.size(), [](char c) { return c == any_bytes; },
         [](char a, char b) { return a == b; });

@@ -21,10 +21,10 @@ std::string_view last_item(std::string_view& list) {
 }
 
 /// Several fields of one name are one list (RFC 9110, 5.3).
-std::string joined(const http::RequestHead& head, std::string_view name) {
+std::string joined(const http::RequestHead& head, http::FieldName name) {
     std::string out;
     for (const auto& field : head.fields) {
-        if (!iequals(field.name, name) || field.value.empty()) continue;
+        if (field.known != name || field.value.empty()) continue;
         if (!out.empty()) out += ", ";
         out += field.value;
     }
@@ -32,10 +32,10 @@ std::string joined(const http::RequestHead& head, std::string_view name) {
 }
 
 /// The value of a field that must stand once and be one value.
-std::string_view single(const http::RequestHead& head, std::string_view name) {
+std::string_view single(const http::RequestHead& head, http::FieldName name) {
     std::string_view value;
     for (const auto& field : head.fields) {
-        if (!iequals(field.name, name)) continue;
+        if (field.known != name) continue;
         if (!value.empty()) return {};
         value = field.value;
     }
@@ -180,7 +180,7 @@ ClientInfo TrustedProxies::resolve(const Peer& peer, const http::RequestHead& he
     client.secure = public_secure;
 
     if (peer.is_trusted) {
-        const auto list = joined(head, "x-forwarded-for");
+        const auto list = joined(head, http::FieldName::x_forwarded_for);
         for (std::string_view rest = list; !rest.empty();) {
             const auto hop = parse_hop(last_item(rest));
             if (!hop) break;
@@ -188,19 +188,20 @@ ClientInfo TrustedProxies::resolve(const Peer& peer, const http::RequestHead& he
             if (!trusts(*hop)) break;
         }
         if (!list.empty()) client.forwarded_for = list + ", " + client.forwarded_for;
-        if (const auto proto = single(head, "x-forwarded-proto"); !proto.empty()) {
+        if (const auto proto = single(head, http::FieldName::x_forwarded_proto); !proto.empty()) {
             if (iequals(proto, "https")) client.secure = true;
             if (iequals(proto, "http")) client.secure = false;
         }
-        const auto host = single(head, "x-forwarded-host");
+        const auto host = single(head, http::FieldName::x_forwarded_host);
         if (!host.empty() && http::is_valid_authority(host)) client.host = host;
-        const auto id = single(head, "x-request-id");
+        const auto id = single(head, http::FieldName::x_request_id);
         if (is_request_id(id)) client.request_id = id;
     }
     const auto standard = static_cast<std::uint16_t>(client.secure ? 443 : 80);
     client.port = port_of(client.host).value_or(standard);
     if (peer.is_trusted) {
-        if (const auto port = parse_port(single(head, "x-forwarded-port"))) client.port = *port;
+        if (const auto port = parse_port(single(head, http::FieldName::x_forwarded_port)))
+            client.port = *port;
     }
     return client;
 }

@@ -115,8 +115,11 @@ Task<Connection::Next> Connection::serve_one() {
     Exchange exchange{gate, worker_.upstreams, worker_.running, stream_, workspace, head,
                       body, recent_token_,     workspace.out};
     exchange.client = gate.trusted.resolve(peer_, head, server.public_url.is_secure());
-    exchange.request_id =
-        exchange.client.request_id.empty() ? random_id() : std::string(exchange.client.request_id);
+    exchange.request_id = exchange.client.request_id;
+    if (exchange.request_id.empty()) {
+        random_id(workspace.request_id);
+        exchange.request_id = workspace.request_id;
+    }
     exchange.keep_alive = head.keep_alive() && !gate.draining;
 
     auto& record = exchange.record;

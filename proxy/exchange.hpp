@@ -28,7 +28,7 @@ struct Exchange {
     RecentToken& recent_token;
     http::HeadText& out;  ///< in the workspace: heads to the client
     ClientInfo client = {};
-    std::string request_id = {};
+    std::string_view request_id = {};  ///< in the workspace
     AccessRecord record = {};
     bool keep_alive = true;      ///< of the connection to the client
     bool head_sent = false;      ///< a response has begun: no other can follow
@@ -53,7 +53,7 @@ struct Exchange {
     }
 
     PageContext page_context() const {
-        return {gate.settings.paths.prefix, request_id, accepts_html(head),
+        return {gate.settings.paths.prefix, std::string(request_id), accepts_html(head),
                 gate.settings.server.public_url.host};
     }
 };

@@ -32,7 +32,7 @@ bool is_foreign_upgrade(const Exchange& exchange) {
     if (!exchange.head.wants_upgrade()) return false;
     const auto asked = exchange.asked_origin();
     for (const auto& field : exchange.head.fields) {
-        if (!iequals(field.name, "origin")) continue;
+        if (field.known != http::FieldName::origin) continue;
         const auto origin = Origin::parse(field.value);
         if (!origin) return true;
         if (*origin != exchange.gate.settings.server.public_url && origin != asked) return true;
@@ -64,9 +64,11 @@ Task<void> answer_request(Exchange& exchange) {
     const auto& head = exchange.head;
     if (is_own_options(head)) co_return co_await answer_options(exchange);
 
-    const auto path = Path::parse(head.path);
-    if (!path) co_return co_await refuse(exchange, 400, path.error().detail);
-    const auto match = gate.routes.match(exchange.client.host, *path, head.method);
+    auto& path = exchange.workspace.path;
+    if (const auto read = path.assign(head.path); !read) {
+        co_return co_await refuse(exchange, 400, read.error().detail);
+    }
+    const auto match = gate.routes.match(exchange.client.host, path, head.method);
     if (!match.route) co_return co_await refuse(exchange, status_of(match.why), "no route");
     if (match.route->own_page) co_return co_await answer_own_page(exchange, *match.route->own_page);
 

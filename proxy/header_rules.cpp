@@ -78,6 +78,7 @@ HeaderPolicy::HeaderPolicy(const std::vector<std::string>& managed) {
             first_characters_[length].set(byte_of(row.name.front()));
         }
     }
+    for (std::size_t i = 1; i < known_.size(); ++i) known_[i] = lookup(http::known_names[i]);
 }
 
 /// False when no rule can be about it, by its length and first character.

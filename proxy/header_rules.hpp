@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "proxy/http/head.hpp"
 
 // Which header fields may pass, and why not. Policy is a table; each row has
 // its reason.
@@ -85,6 +88,9 @@ public:
 
     bool drop_from_request(std::string_view name) const { return lookup(name).request; }
     bool drop_from_response(std::string_view name) const { return lookup(name).response; }
+    /// The same for a field that was parsed.
+    bool drop_from_request(const http::Field& field) const { return lookup(field).request; }
+    bool drop_from_response(const http::Field& field) const { return lookup(field).response; }
 
     /// Whether Connection may take a field of this name off the request: never
     /// one that others rely on (RFC 9110, 7.6.1 leaves that to the proxy).
@@ -105,6 +111,10 @@ private:
         Drops drops;
     };
 
+    Drops lookup(const http::Field& field) const {
+        if (field.known == http::FieldName::other) return lookup(field.name);
+        return known_[static_cast<std::size_t>(field.known)];
+    }
     Drops lookup(std::string_view name) const;
     Drops lookup_folded(std::string_view folded) const;
 
@@ -115,6 +125,7 @@ private:
     /// First characters, folded, of names as long; most fields are done with these.
     std::bitset<256> first_characters_[max_name + 1];
     std::bitset<256> first_of_any_length_;
+    std::array<Drops, http::known_name_count> known_{};
 };
 
 }  // namespace cordgate::proxy

@@ -25,7 +25,7 @@ CookieAttributes login_cookie_attributes(const Gate& gate, const std::string& na
 
 std::string first_cookie(const http::RequestHead& head, std::string_view name) {
     for (const auto& field : head.fields) {
-        if (!iequals(field.name, "cookie")) continue;
+        if (field.known != http::FieldName::cookie) continue;
         const auto values = cookie_values(field.value, name);
         if (!values.empty()) return std::string(values.front());
     }
@@ -67,7 +67,7 @@ Reply missing_scope(std::string_view scope) {
 bool is_same_origin(const Exchange& exchange) {
     bool named = false;
     for (const auto& field : exchange.head.fields) {
-        if (!iequals(field.name, "origin")) continue;
+        if (field.known != http::FieldName::origin) continue;
         const auto origin = Origin::parse(field.value);
         if (!origin || *origin != exchange.gate.settings.server.public_url) return false;
         named = true;

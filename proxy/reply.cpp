@@ -174,7 +174,7 @@ void append_head(http::HeadText& out, const Reply& reply, const http::RequestHea
 
 bool accepts_html(const http::RequestHead& head) {
     for (const auto& field : head.fields) {
-        if (!iequals(field.name, "accept")) continue;
+        if (field.known != http::FieldName::accept) continue;
         for (auto list = field.value; !list.empty();) {
             const auto comma = list.find(',');
             if (names_html(list.substr(0, comma))) return true;

@@ -8,8 +8,8 @@ namespace cordgate::proxy {
 namespace {
 
 /// "/a/b" -> {a, b}; "/" -> {}. For configured paths, which config has checked.
-PathReading segments_of(std::string_view path) {
-    PathReading out;
+std::vector<std::string> segments_of(std::string_view path) {
+    std::vector<std::string> out;
     while (!path.empty()) {
         path.remove_prefix(1);
         const auto slash = path.find('/');
@@ -20,7 +20,7 @@ PathReading segments_of(std::string_view path) {
     return out;
 }
 
-bool starts_with(const PathReading& path, const PathReading& prefix) {
+bool starts_with(const PathReading& path, const std::vector<std::string>& prefix) {
     return path.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), path.begin());
 }
 
@@ -68,6 +68,7 @@ Routes::Routes(const config::Paths& paths, const std::vector<config::Upstream>& 
     for (std::size_t i = 0; i < upstreams.size(); ++i) {
         mounts_.push_back(
             {normal_host(upstreams[i].match_host), segments_of(upstreams[i].path), i});
+        any_host_named_ = any_host_named_ || !mounts_.back().host.empty();
     }
     std::stable_sort(mounts_.begin(), mounts_.end(), [](const Mount& a, const Mount& b) {
         if (a.host.empty() != b.host.empty()) return !a.host.empty();
@@ -77,7 +78,7 @@ Routes::Routes(const config::Paths& paths, const std::vector<config::Upstream>& 
 
 std::optional<OwnPage> Routes::own_page(const PathReading& path) const {
     for (const auto& own : own_) {
-        if (own.path == path) return own.page;
+        if (own.path.size() == path.size() && starts_with(path, own.path)) return own.page;
     }
     if (!starts_with(path, prefix_)) return std::nullopt;
     const auto rest = path.size() - prefix_.size();
@@ -111,7 +112,7 @@ RouteMatch Routes::match_reading(std::string_view host, const PathReading& path,
 }
 
 RouteMatch Routes::match(std::string_view host, const Path& path, std::string_view method) const {
-    const auto normal = normal_host(host);
+    const auto normal = any_host_named_ ? normal_host(host) : std::string();
     const auto& readings = path.readings();
     const auto first = match_reading(normal, readings.front(), method);
     const bool two_slashes = path.raw().starts_with("//");

@@ -62,13 +62,14 @@ public:
                                                 std::string_view query) const;
 
 private:
+    using Segments = std::vector<std::string>;  ///< of a configured path
     struct Mount {
         std::string host;
-        PathReading prefix;
+        Segments prefix;
         std::size_t index = 0;
     };
     struct Own {
-        PathReading path;
+        Segments path;
         OwnPage page;
     };
 
@@ -79,8 +80,9 @@ private:
     const std::vector<config::Upstream>& upstreams_;
     const RuleSet& rules_;
     std::vector<Own> own_;
-    PathReading prefix_;
+    Segments prefix_;
     std::vector<Mount> mounts_;  ///< longest prefix first, named hosts before any host
+    bool any_host_named_ = false;
 };
 
 /// A host as it is compared: lower case, without port and trailing dot.

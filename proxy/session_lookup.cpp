@@ -55,7 +55,8 @@ std::optional<std::string_view> SessionDigests::next() {
             ++found_;
             return digest;
         }
-        while (field_ < head_.fields.size() && !iequals(head_.fields[field_].name, "cookie")) {
+        while (field_ < head_.fields.size() &&
+               head_.fields[field_].known != http::FieldName::cookie) {
             ++field_;
         }
         if (field_ == head_.fields.size()) return std::nullopt;

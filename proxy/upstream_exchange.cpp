@@ -24,7 +24,7 @@ bool is_nominated(const http::MessageFields& head, std::string_view name) {
 /// TE: trailers, RFC 9110, 10.1.4.
 bool wants_trailers(const http::RequestHead& head) {
     for (const auto& field : head.fields) {
-        if (!iequals(field.name, "te")) continue;
+        if (field.known != http::FieldName::te) continue;
         for (auto rest = field.value; !rest.empty();) {
             const auto comma = rest.find(',');
             if (iequals(trim(rest.substr(0, comma)), "trailers")) return true;
@@ -115,7 +115,7 @@ void UpstreamExchange::render_forwarded() {
 void UpstreamExchange::render_cookies() {
     std::string cookies;
     for (const auto& field : x_.head.fields) {
-        if (!iequals(field.name, "cookie")) continue;
+        if (field.known != http::FieldName::cookie) continue;
         const auto kept = without_cookies(field.value, x_.gate.own_cookies);
         if (kept.empty()) continue;
         if (!cookies.empty()) cookies += "; ";
@@ -143,7 +143,7 @@ void UpstreamExchange::render_request() {
                                              : host + ":" + std::to_string(upstream_.port));
     }
     for (const auto& field : head.fields) {
-        if (x_.gate.headers.drop_from_request(field.name)) continue;
+        if (x_.gate.headers.drop_from_request(field)) continue;
         if (!head.nominated.empty() && is_nominated(head, field.name)) continue;
         request_.add(field);
     }
@@ -269,13 +269,13 @@ Task<bool> UpstreamExchange::read_head() {
 void UpstreamExchange::render_response_fields(bool keep_length) {
     const auto& policy = x_.gate.headers;
     for (const auto& field : response_.fields) {
-        if (keep_length && iequals(field.name, "content-length")) {
+        if (keep_length && field.known == http::FieldName::content_length) {
             x_.out.add(field);
             continue;
         }
-        if (policy.drop_from_response(field.name)) continue;
+        if (policy.drop_from_response(field)) continue;
         if (!response_.nominated.empty() && is_nominated(response_, field.name)) continue;
-        if (iequals(field.name, "set-cookie")) {
+        if (field.known == http::FieldName::set_cookie) {
             const auto name = set_cookie_name(field.value);
             bool ours = false;
             for (const auto& own : x_.gate.own_cookies) ours = ours || name == own;
@@ -313,7 +313,7 @@ void UpstreamExchange::render_response(bool chunked) {
     if (chunked) x_.out.add("Transfer-Encoding", "chunked");
     if (passes_trailers()) {
         for (const auto& field : response_.fields) {
-            if (iequals(field.name, "trailer")) x_.out.add(field);
+            if (field.known == http::FieldName::trailer) x_.out.add(field);
         }
     }
     if (!x_.keep_alive) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/path.hpp"
 #include "proxy/http/head.hpp"
 #include "proxy/http/head_text.hpp"
 
@@ -13,16 +14,19 @@ namespace cordgate::proxy {
 /// handed on to the next request: idle connections hold none of it.
 struct Workspace {
     std::string head_bytes;  ///< what the views of `head` point into
+    std::string request_id;
     http::RequestHead head;
+    Path path;               ///< the head's, as it may be read
     http::HeadText request;  ///< the head as it goes to the upstream
     http::ResponseHead response;
     http::HeadText out;  ///< heads to the client
 
-    /// For what goes on without HTTP, maybe for days: all but `head_bytes`, which
-    /// the log still names. The head's fields are gone.
+    /// For what goes on without HTTP, maybe for days: all but what the log
+    /// still names. The head's fields are gone.
     void shrink() {
         head.fields = {};
         head.nominated = {};
+        path = {};
         request = {};
         response = {};
         out = {};

@@ -130,36 +130,30 @@ struct FramingFields {
 /// Fields that more than one parser acts upon; anything doubtful is refused.
 std::optional<Refusal> read_framing_field(const Field& field, FramingFields& framing,
                                           MessageFields& out) {
-    switch (field.name.size()) {
-        case 7:
-            if (iequals(field.name, "upgrade")) {
-                if (!out.upgrade.empty()) return refuse("more than one Upgrade field");
-                out.upgrade = field.value;
-            }
+    switch (field.known) {
+        case FieldName::upgrade:
+            if (!out.upgrade.empty()) return refuse("more than one Upgrade field");
+            out.upgrade = field.value;
             break;
-        case 10:
-            if (!iequals(field.name, "connection")) break;
+        case FieldName::connection:
             read_connection(field.value, out);
             if (out.nominated.size() > max_nominated) return refuse("too many connection options");
             break;
-        case 14:
-            if (iequals(field.name, "content-length")) {
-                if (framing.has_length) return refuse("more than one Content-Length");
-                const auto length = parse_length(field.value);
-                if (!length) return refuse("Content-Length is not a plain number");
-                framing.has_length = true;
-                framing.length = *length;
-            }
+        case FieldName::content_length: {
+            if (framing.has_length) return refuse("more than one Content-Length");
+            const auto length = parse_length(field.value);
+            if (!length) return refuse("Content-Length is not a plain number");
+            framing.has_length = true;
+            framing.length = *length;
             break;
-        case 17:
-            if (iequals(field.name, "transfer-encoding")) {
-                if (framing.has_encoding) return refuse("more than one Transfer-Encoding");
-                if (!iequals(field.value, "chunked")) {
-                    return refuse("Transfer-Encoding other than chunked",
-                                  field.value.empty() ? 400 : 501);
-                }
-                framing.has_encoding = true;
+        }
+        case FieldName::transfer_encoding:
+            if (framing.has_encoding) return refuse("more than one Transfer-Encoding");
+            if (!iequals(field.value, "chunked")) {
+                return refuse("Transfer-Encoding other than chunked",
+                              field.value.empty() ? 400 : 501);
             }
+            framing.has_encoding = true;
             break;
         default: break;
     }
@@ -183,7 +177,7 @@ std::optional<Refusal> parse_fields(std::string_view text, const HeadLimits& lim
         if (!text.substr(end).starts_with(crlf)) {
             return refuse("control character in a field value");
         }
-        const Field field{text.substr(0, colon), trim(text.substr(colon + 1, end - colon - 1))};
+        const Field field(text.substr(0, colon), trim(text.substr(colon + 1, end - colon - 1)));
         text.remove_prefix(end + crlf.size());
         if (out.fields.size() == limits.headers) return refuse("too many header fields", 431);
         out.fields.push_back(field);
@@ -275,34 +269,30 @@ std::optional<Refusal> parse_request_line(std::string_view line, const HeadLimit
     return parse_target(parts->second, out, authority);
 }
 
+constexpr std::uint64_t bit(FieldName name) {
+    return std::uint64_t{1} << static_cast<unsigned>(name);
+}
+static_assert(known_name_count <= 64);
+
 /// Fields of a request that are no lists, so that two of them are an error
 /// (RFC 9110, 5.3), of which some applications take the first and some the last.
-constexpr std::string_view singletons[] = {
-    "host",          "expect",   "authorization",     "content-type",        "range",
-    "content-range", "if-range", "if-modified-since", "if-unmodified-since",
-};
-
-constexpr std::uint32_t lengths_of_singletons() {
-    std::uint32_t bits = 0;
-    for (const auto name : singletons) bits |= 1U << name.size();
-    return bits;
-}
+constexpr std::uint64_t singletons = bit(FieldName::host) | bit(FieldName::expect) |
+                                     bit(FieldName::authorization) | bit(FieldName::content_type) |
+                                     bit(FieldName::range) | bit(FieldName::content_range) |
+                                     bit(FieldName::if_range) | bit(FieldName::if_modified_since) |
+                                     bit(FieldName::if_unmodified_since);
 
 /// Finds Host and Expect, each at most once.
 std::optional<Refusal> read_singletons(const RequestHead& head, const Field*& host,
                                        const Field*& expect) {
-    const Field* found[std::size(singletons)] = {};
+    std::uint64_t seen = 0;
     for (const auto& field : head.fields) {
-        const auto size = field.name.size();
-        if (size > 31 || (lengths_of_singletons() >> size & 1U) == 0) continue;
-        for (std::size_t i = 0; i < std::size(singletons); ++i) {
-            if (!iequals(field.name, singletons[i])) continue;
-            if (found[i]) return refuse("a field twice that may be there once");
-            found[i] = &field;
-        }
+        const auto name = bit(field.known) & singletons;
+        if (name & seen) return refuse("a field twice that may be there once");
+        seen |= name;
+        if (field.known == FieldName::host) host = &field;
+        if (field.known == FieldName::expect) expect = &field;
     }
-    host = found[0];
-    expect = found[1];
     return std::nullopt;
 }
 
@@ -349,6 +339,13 @@ std::optional<Refusal> parse_status_line(std::string_view line, ResponseHead& ou
 const Field* MessageFields::find(std::string_view name) const {
     for (const auto& field : fields) {
         if (iequals(field.name, name)) return &field;
+    }
+    return nullptr;
+}
+
+const Field* MessageFields::find(FieldName name) const {
+    for (const auto& field : fields) {
+        if (field.known == name) return &field;
     }
     return nullptr;
 }

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/http/field_name.hpp"
+
 // Heads of HTTP/1.1 messages (RFC 9110, RFC 9112), strict by construction: what
 // two parsers could read differently is refused, never repaired. No I/O here;
 // every view points into the buffer that was parsed.
@@ -12,8 +14,13 @@
 namespace cordgate::proxy::http {
 
 struct Field {
+    Field() = default;
+    Field(std::string_view token, std::string_view text)
+        : name(token), value(text), known(field_name_of(token)) {}
+
     std::string_view name;
-    std::string_view value;  ///< without white space around it
+    std::string_view value;              ///< without white space around it
+    FieldName known = FieldName::other;  ///< what `name` is, where it is known
 };
 
 /// How the end of a body is found (RFC 9112, 6.3).
@@ -57,6 +64,7 @@ struct MessageFields {
 
     /// The first field called `name` (any case), or nullptr.
     const Field* find(std::string_view name) const;
+    const Field* find(FieldName name) const;
     /// Its value; empty when absent.
     std::string_view value(std::string_view name) const;
     void clear();
