@@ -9,6 +9,7 @@ namespace cordgate::proxy {
 namespace {
 
 constexpr std::chrono::seconds linger_time{2};
+constexpr std::size_t usual_head = 4096;
 constexpr std::size_t linger_bytes = 64 * 1024 * 1024;  // the time ends it before
 
 }  // namespace
@@ -57,6 +58,15 @@ void Connection::drain() {
     if (tunnel) tunnel->cancel_waiting();
 }
 
+/// Leaves what follows a head of `size` bytes in the input.
+void Connection::keep_behind(std::string_view here, std::size_t size) {
+    if (input_.empty()) {
+        input_.append(here.substr(size));
+    } else {
+        input_.consume(size);
+    }
+}
+
 /// Reads until a head is complete. `gone`: the client left before that.
 Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, bool& gone) {
     const auto& limits = worker_.gate.head_limits;
@@ -64,19 +74,27 @@ Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, b
     // The time for a head runs from its first byte, however it drips in.
     stream_.expires_after(worker_.gate.settings.server.timeouts.header);
     std::string_view here = input_.view();
+    bool is_first_piece = true;
     for (;;) {
-        const auto found = scanner.scan(here, limits);
+        // Most heads come whole, with little behind them.
+        if (!here.empty() && std::exchange(is_first_piece, false) && here.size() <= usual_head) {
+            workspace.head_bytes.assign(here);
+            const auto size =
+                http::parse_request_at_once(workspace.head_bytes, limits, workspace.head);
+            if (size > 0) {
+                workspace.head_bytes.resize(size);
+                keep_behind(here, size);
+                co_return std::nullopt;
+            }
+        }
+        const auto found = here.empty() ? http::ParseResult{} : scanner.scan(here, limits);
         if (found.refusal) {
             workspace.head_bytes.assign(here.substr(0, 5));  // the method, for the answer
             co_return found.refusal;
         }
         if (found.size > 0) {
             workspace.head_bytes.assign(here.substr(0, found.size));
-            if (input_.empty()) {
-                input_.append(here.substr(found.size));
-            } else {
-                input_.consume(found.size);
-            }
+            keep_behind(here, found.size);
             co_return http::parse_request_head(workspace.head_bytes, limits, workspace.head);
         }
         // Most heads come whole, and are never copied to where they would wait.

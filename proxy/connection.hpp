@@ -44,6 +44,7 @@ private:
 
     Task<bool> secure(TlsContext tls);
     Task<Next> serve_one();
+    void keep_behind(std::string_view here, std::size_t size);
     Task<std::optional<http::Refusal>> read_head(Workspace& workspace, bool& gone);
     Task<Next> refuse(Workspace& workspace, http::Refusal refusal);
     Task<void> linger();

@@ -237,8 +237,18 @@ Task<void> UpstreamExchange::send_body() {
 Task<bool> UpstreamExchange::read_head() {
     auto& buffer = connection_->buffer;
     http::HeadScanner scanner;
+    bool is_first_piece = true;
     for (;;) {
-        const auto found = scanner.scan(buffer.view(), response_limits);
+        if (!buffer.empty() && std::exchange(is_first_piece, false)) {
+            const auto size = http::parse_response_at_once(buffer.view(), response_limits,
+                                                           x_.head.method, response_);
+            if (size > 0) {
+                buffer.consume(size);
+                co_return true;
+            }
+        }
+        const auto found =
+            buffer.empty() ? http::ParseResult{} : scanner.scan(buffer.view(), response_limits);
         auto refusal = found.refusal;
         if (!refusal && found.size > 0) {
             refusal = http::parse_response_head(buffer.view().substr(0, found.size),

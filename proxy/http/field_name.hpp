@@ -126,20 +126,22 @@ constexpr std::array<FieldName, slot_count> make_slots() {
 }
 inline constexpr auto slots = make_slots();
 
+/// Whether they differ in nothing but the case of letters: of what stands in these names,
+/// letters have the bit 0x40.
 template <class Word>
-bool same_word(const char* token, const char* lower) {
+bool same_word(const char* text, const char* lower) {
     Word a = 0;
     Word b = 0;
-    std::memcpy(&a, token, sizeof a);
+    std::memcpy(&a, text, sizeof a);
     std::memcpy(&b, lower, sizeof b);
-    return (a | static_cast<Word>(0x2020202020202020)) == b;
+    const auto letters = static_cast<Word>(b & static_cast<Word>(0x4040404040404040));
+    return ((a ^ b) & static_cast<Word>(~(letters >> 1))) == 0;
 }
 
-/// Whether a token of the same size is `lower` but for the case of its letters. In a
-/// token (RFC 9110, 5.6.2) only capitals become a letter or '-' by setting this bit.
-inline bool same_token(std::string_view token, std::string_view lower) {
+/// Whether a text of the same size is `lower` but for the case of its letters.
+inline bool same_name(std::string_view text, std::string_view lower) {
     const auto size = lower.size();
-    const char* const a = token.data();
+    const char* const a = text.data();
     const char* const b = lower.data();
     if (size >= 8) {
         for (std::size_t at = 0; at + 8 < size; at += 8) {
@@ -156,12 +158,12 @@ inline bool same_token(std::string_view token, std::string_view lower) {
 
 }  // namespace field_names
 
-/// `token`, which must be one, in any case of letters.
-inline FieldName field_name_of(std::string_view token) {
-    if (token.size() < 2) return FieldName::other;
-    const auto candidate = field_names::slots[field_names::slot_of(token)];
+/// Which of them `text` is, in any case of letters; `other` for all else, tokens or not.
+inline FieldName field_name_of(std::string_view text) {
+    if (text.size() < 2) return FieldName::other;
+    const auto candidate = field_names::slots[field_names::slot_of(text)];
     const auto name = known_names[static_cast<std::size_t>(candidate)];
-    if (name.size() != token.size() || !field_names::same_token(token, name)) {
+    if (name.size() != text.size() || !field_names::same_name(text, name)) {
         return FieldName::other;
     }
     return candidate;

@@ -1,5 +1,6 @@
 #include "proxy/http/head.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -46,10 +47,17 @@ bool all_of(std::string_view text, CharClass wanted) {
 
 /// The length of what `text` begins with of the class `wanted`.
 std::size_t span_of(std::string_view text, CharClass wanted) {
+    const auto class_of = [&](std::size_t at) {
+        return classes[static_cast<unsigned char>(text[at])];
+    };
     std::size_t size = 0;
-    while (size < text.size() && (classes[static_cast<unsigned char>(text[size])] & wanted) != 0) {
-        ++size;
+    for (; text.size() - size >= 4; size += 4) {
+        if ((class_of(size) & class_of(size + 1) & class_of(size + 2) & class_of(size + 3) &
+             wanted) == 0) {
+            break;
+        }
     }
+    while (size < text.size() && (class_of(size) & wanted) != 0) ++size;
     return size;
 }
 
@@ -74,6 +82,24 @@ std::size_t span_of_value(std::string_view text) {
         if (plain < 8) return size + plain;
     }
     return size + span_of(text.substr(size), value_char);
+}
+
+/// Where the first ':' of `text` is; of its first 32 bytes, which hold every name that
+/// is known, and some value behind it where there is none.
+std::size_t first_colon(std::string_view text) {
+    constexpr std::uint64_t ones = 0x0101010101010101;
+    std::size_t at = 0;
+    if constexpr (std::endian::native == std::endian::little) {
+        for (; at < 32 && text.size() - at >= 8; at += 8) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, text.data() + at, 8);
+            const auto other = word ^ (ones * ':');
+            const auto found = (other - ones) & ~other & (ones * 0x80);
+            if (found != 0) return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+        }
+    }
+    while (at < std::min<std::size_t>(text.size(), 32) && text[at] != ':') ++at;
+    return at;
 }
 
 Refusal refuse(std::string_view reason, int status = 400) {
@@ -160,29 +186,41 @@ std::optional<Refusal> read_framing_field(const Field& field, FramingFields& fra
     return std::nullopt;
 }
 
-/// The field lines between the start line and the empty line, each with its end.
-std::optional<Refusal> parse_fields(std::string_view text, const HeadLimits& limits,
+/// Not a refusal: the head goes on behind what is here.
+Refusal incomplete() {
+    return {0, "incomplete"};
+}
+
+/// Takes the field lines and the empty line behind them off `text`.
+std::optional<Refusal> parse_fields(std::string_view& text, const HeadLimits& limits,
                                     FramingFields& framing, MessageFields& out) {
-    while (!text.empty()) {
+    while (!text.starts_with(crlf)) {
+        if (text.empty()) return incomplete();
         // A line that starts with white space continues the one before: an old
         // form (obs-fold) that some parsers join and some do not. RFC 9112, 5.2.
         if (text.front() == ' ' || text.front() == '\t') return refuse("folded field line");
-        const auto colon = span_of(text, token_char);
+        auto colon = first_colon(text);
+        const auto known = field_name_of(text.substr(0, colon));
+        if (known == FieldName::other) colon = span_of(text, token_char);
+        if (colon == text.size()) return incomplete();
         if (colon == 0 || text[colon] != ':') {
             const auto line = text.substr(0, text.find(crlf));
             return refuse(line.find(':') == std::string_view::npos ? "field line without a colon"
                                                                    : "field name is not a token");
         }
         const auto end = colon + 1 + span_of_value(text.substr(colon + 1));
+        if (text.size() - end < crlf.size()) return incomplete();
         if (!text.substr(end).starts_with(crlf)) {
             return refuse("control character in a field value");
         }
-        const Field field(text.substr(0, colon), trim(text.substr(colon + 1, end - colon - 1)));
+        const Field field(text.substr(0, colon), trim(text.substr(colon + 1, end - colon - 1)),
+                          known);
         text.remove_prefix(end + crlf.size());
         if (out.fields.size() == limits.headers) return refuse("too many header fields", 431);
         out.fields.push_back(field);
         if (auto refusal = read_framing_field(field, framing, out)) return refusal;
     }
+    text.remove_prefix(crlf.size());
     if (framing.has_length && framing.has_encoding) {
         return refuse("both Content-Length and Transfer-Encoding");
     }
@@ -193,21 +231,6 @@ std::optional<Refusal> parse_fields(std::string_view text, const HeadLimits& lim
         out.content_length = framing.length;
     }
     return std::nullopt;
-}
-
-struct StartLine {
-    std::string_view first, second, third;
-};
-
-/// "a SP b SP c", with exactly these two spaces.
-std::optional<StartLine> split_request_line(std::string_view line) {
-    const auto one = line.find(' ');
-    if (one == std::string_view::npos || one == 0) return std::nullopt;
-    const auto two = line.find(' ', one + 1);
-    if (two == std::string_view::npos || two == one + 1) return std::nullopt;
-    if (line.find(' ', two + 1) != std::string_view::npos) return std::nullopt;
-    return StartLine{line.substr(0, one), line.substr(one + 1, two - one - 1),
-                     line.substr(two + 1)};
 }
 
 std::optional<Refusal> parse_version(std::string_view text, int& minor) {
@@ -224,7 +247,6 @@ std::optional<Refusal> parse_version(std::string_view text, int& minor) {
 /// overrules Host (RFC 9112, 3.2.2).
 std::optional<Refusal> parse_target(std::string_view target, RequestHead& out,
                                     std::string_view& authority) {
-    if (!all_of(target, target_char)) return refuse("character not allowed in the target");
     if (target == "*") {
         if (out.method != "OPTIONS") return refuse("\"*\" is for OPTIONS only");
         out.path = target;
@@ -250,13 +272,26 @@ std::optional<Refusal> parse_target(std::string_view target, RequestHead& out,
     return std::nullopt;
 }
 
-std::optional<Refusal> parse_request_line(std::string_view line, const HeadLimits& limits,
+/// Takes "method SP target SP version CRLF", with exactly these two spaces, off `text`.
+std::optional<Refusal> parse_request_line(std::string_view& text, const HeadLimits& limits,
                                           RequestHead& out, std::string_view& authority) {
-    const auto parts = split_request_line(line);
-    if (!parts) return refuse("malformed request line");
-    if (auto refusal = parse_version(parts->third, out.minor_version)) return refusal;
-    if (!is_token(parts->first) || parts->first.size() > 32) return refuse("malformed method");
-    out.method = parts->first;
+    const auto method = span_of(text, token_char);
+    if (method == text.size()) return incomplete();
+    if (method == 0 || text[method] != ' ') return refuse("malformed request line");
+    out.method = text.substr(0, method);
+    text.remove_prefix(method + 1);
+    const auto size = span_of(text, target_char);
+    const auto target = text.substr(0, size);
+    if (size == text.size()) return incomplete();
+    if (text[size] != ' ') return refuse("character not allowed in the target");
+    text.remove_prefix(size + 1);
+    const auto version = text.substr(0, text.find('\r'));
+    text.remove_prefix(version.size());
+    if (text.size() < crlf.size()) return incomplete();
+    if (size == 0 || !text.starts_with(crlf)) return refuse("malformed request line");
+    text.remove_prefix(crlf.size());
+    if (auto refusal = parse_version(version, out.minor_version)) return refusal;
+    if (method > 32) return refuse("malformed method");
     // Methods are case-sensitive, and rules name them in capitals; frameworks that
     // fold "post" to "POST" would serve what no rule for POST has judged.
     for (const char c : out.method) {
@@ -265,8 +300,8 @@ std::optional<Refusal> parse_request_line(std::string_view line, const HeadLimit
     if (out.method == "CONNECT") return refuse("CONNECT is for forward proxies", 405);
     if (out.method == "TRACE") return refuse("TRACE is not served", 405);
     if (out.method == "PRI") return refuse("PRI is no method (RFC 9113, 11.6)", 405);
-    if (parts->second.size() > limits.target_bytes) return refuse("target too long", 414);
-    return parse_target(parts->second, out, authority);
+    if (size > limits.target_bytes) return refuse("target too long", 414);
+    return parse_target(target, out, authority);
 }
 
 constexpr std::uint64_t bit(FieldName name) {
@@ -307,18 +342,13 @@ std::optional<Refusal> check_host(const Field* host, std::string_view authority,
     return std::nullopt;
 }
 
-/// A head is its start line, its field lines and an empty line.
-struct HeadParts {
-    std::string_view start_line, fields;
-};
-
-HeadParts split_head(std::string_view bytes) {
-    const auto end = bytes.find(crlf);
-    const auto rest = bytes.substr(end + 2);
-    return {bytes.substr(0, end), rest.substr(0, rest.size() - 2)};
-}
-
-std::optional<Refusal> parse_status_line(std::string_view line, ResponseHead& out) {
+/// Takes the first line off `text`.
+std::optional<Refusal> parse_status_line(std::string_view& text, ResponseHead& out) {
+    const auto end = text.find('\r');
+    if (end == std::string_view::npos || end + 1 == text.size()) return incomplete();
+    if (text[end + 1] != '\n') return refuse("malformed status line");
+    const auto line = text.substr(0, end);
+    text.remove_prefix(end + crlf.size());
     if (line.size() < 12 || line[8] != ' ') return refuse("malformed status line");
     if (auto refusal = parse_version(line.substr(0, 8), out.minor_version)) return refusal;
     const auto code = line.substr(9, 3);
@@ -405,13 +435,16 @@ bool is_valid_authority(std::string_view text) {
         port = text.substr(bracket + 1);
         if (!port.empty() && port.front() != ':') return false;
     } else {
-        const auto colon = text.find(':');
-        const auto host = text.substr(0, colon);
-        if (host.empty() || host.size() > 255) return false;
-        if (!all_of(host, host_char)) return false;
+        const auto size = span_of(text, host_char);
+        if (size == 0 || size > 255) return false;
+        if (size < text.size() && text[size] != ':') return false;
         // A name without a name between its dots; one dot may end it.
-        if (host.front() == '.' || host.find("..") != std::string_view::npos) return false;
-        if (colon != std::string_view::npos) port = text.substr(colon);
+        char before = '.';
+        for (const char c : text.substr(0, size)) {
+            if (c == '.' && before == '.') return false;
+            before = c;
+        }
+        port = text.substr(size);
     }
     if (port.empty()) return true;
     port.remove_prefix(1);
@@ -463,20 +496,22 @@ ParseResult HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) 
     return {0, check_size(bytes.size() + 1, limits)};
 }
 
-std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimits& limits,
-                                          RequestHead& out) {
+namespace {
+
+/// Takes the head that `text` begins with off it.
+std::optional<Refusal> take_request_head(std::string_view& text, const HeadLimits& limits,
+                                         RequestHead& out) {
     out.clear();
     out.method = out.path = out.query = out.host = {};
     out.minor_version = 1;
     out.expect_continue = false;
 
     // Some clients send an empty line behind a body (RFC 9112, 2.2).
-    if (bytes.starts_with(crlf)) bytes.remove_prefix(crlf.size());
-    const auto parts = split_head(bytes);
+    if (text.starts_with(crlf)) text.remove_prefix(crlf.size());
     std::string_view authority;
     FramingFields framing;
-    if (auto refusal = parse_request_line(parts.start_line, limits, out, authority)) return refusal;
-    if (auto refusal = parse_fields(parts.fields, limits, framing, out)) return refusal;
+    if (auto refusal = parse_request_line(text, limits, out, authority)) return refusal;
+    if (auto refusal = parse_fields(text, limits, framing, out)) return refusal;
     if (out.minor_version == 0 && framing.has_encoding) {
         return refuse("Transfer-Encoding in HTTP/1.0");
     }
@@ -491,17 +526,16 @@ std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimi
     return std::nullopt;
 }
 
-std::optional<Refusal> parse_response_head(std::string_view bytes, const HeadLimits& limits,
-                                           std::string_view request_method, ResponseHead& out) {
+std::optional<Refusal> take_response_head(std::string_view& text, const HeadLimits& limits,
+                                          std::string_view request_method, ResponseHead& out) {
     out.clear();
     out.status = 0;
     out.reason = {};
     out.minor_version = 1;
 
-    const auto parts = split_head(bytes);
     FramingFields framing;
-    if (auto refusal = parse_status_line(parts.start_line, out)) return refusal;
-    if (auto refusal = parse_fields(parts.fields, limits, framing, out)) return refusal;
+    if (auto refusal = parse_status_line(text, out)) return refusal;
+    if (auto refusal = parse_fields(text, limits, framing, out)) return refusal;
     if (out.minor_version == 0 && framing.has_encoding) {
         return refuse("Transfer-Encoding in HTTP/1.0");
     }
@@ -513,6 +547,38 @@ std::optional<Refusal> parse_response_head(std::string_view bytes, const HeadLim
         out.framing = Framing::until_close;
     }
     return std::nullopt;
+}
+
+/// Of what is longer than either limit a scanner has to say which; no line is longer
+/// than what it is part of.
+std::string_view within(std::string_view bytes, const HeadLimits& limits) {
+    return bytes.substr(0, std::min(limits.header_bytes, limits.target_bytes));
+}
+
+}  // namespace
+
+std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimits& limits,
+                                          RequestHead& out) {
+    return take_request_head(bytes, limits, out);
+}
+
+std::optional<Refusal> parse_response_head(std::string_view bytes, const HeadLimits& limits,
+                                           std::string_view request_method, ResponseHead& out) {
+    return take_response_head(bytes, limits, request_method, out);
+}
+
+std::size_t parse_request_at_once(std::string_view bytes, const HeadLimits& limits,
+                                  RequestHead& out) {
+    const auto all = within(bytes, limits);
+    auto rest = all;
+    return take_request_head(rest, limits, out) ? 0 : all.size() - rest.size();
+}
+
+std::size_t parse_response_at_once(std::string_view bytes, const HeadLimits& limits,
+                                   std::string_view request_method, ResponseHead& out) {
+    const auto all = within(bytes, limits);
+    auto rest = all;
+    return take_response_head(rest, limits, request_method, out) ? 0 : all.size() - rest.size();
 }
 
 }  // namespace cordgate::proxy::http

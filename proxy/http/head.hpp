@@ -16,7 +16,9 @@ namespace cordgate::proxy::http {
 struct Field {
     Field() = default;
     Field(std::string_view token, std::string_view text)
-        : name(token), value(text), known(field_name_of(token)) {}
+        : Field(token, text, field_name_of(token)) {}
+    Field(std::string_view token, std::string_view text, FieldName which)
+        : name(token), value(text), known(which) {}
 
     std::string_view name;
     std::string_view value;              ///< without white space around it
@@ -127,6 +129,14 @@ std::optional<Refusal> parse_request_head(std::string_view bytes, const HeadLimi
 /// decides whether a body can follow (RFC 9112, 6.3).
 std::optional<Refusal> parse_response_head(std::string_view bytes, const HeadLimits& limits,
                                            std::string_view request_method, ResponseHead& out);
+
+/// Parses the head that `bytes` begin with, and returns its size. 0: it is not whole, larger
+/// than a limit or to be refused, which HeadScanner and the functions above tell apart.
+/// What is taken here is what they take.
+std::size_t parse_request_at_once(std::string_view bytes, const HeadLimits& limits,
+                                  RequestHead& out);
+std::size_t parse_response_at_once(std::string_view bytes, const HeadLimits& limits,
+                                   std::string_view request_method, ResponseHead& out);
 
 /// token = 1*tchar (RFC 9110, 5.6.2).
 bool is_token(std::string_view text);

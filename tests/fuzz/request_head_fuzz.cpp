@@ -74,10 +74,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (std::size_t cut = 0; cut < size; cut += cordgate::fuzz::cut_step(size)) {
         require(scan(bytes, cut, limits) == whole, "a cut changes the outcome");
     }
-    if (whole.size == 0) return 0;
+    RequestHead at_once;
+    const auto taken = parse_request_at_once(bytes, limits, at_once);
+    if (whole.size == 0) {
+        require(taken == 0, "what the scanner does not take is taken at once");
+        return 0;
+    }
 
     RequestHead head;
-    if (parse_request_head(bytes.substr(0, whole.size), limits, head)) return 0;
+    const auto refusal = parse_request_head(bytes.substr(0, whole.size), limits, head);
+    if (refusal) require(taken == 0 && refusal->status >= 400, "what is refused is taken at once");
+    if (refusal) return 0;
+    const bool is_usual = whole.size <= std::min(limits.header_bytes, limits.target_bytes);
+    require(taken == (is_usual ? whole.size : 0), "taken at once, it ends elsewhere");
+    require(taken == 0 || rendered(at_once) == rendered(head), "taken at once, it differs");
     check_accepted(head, limits);
 
     const auto again = rendered(head);

@@ -20,11 +20,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     require(last.size == whole.size && last.refusal.has_value() == whole.refusal.has_value(),
             "a cut changes the outcome");
-    if (whole.size == 0) return 0;
-
+    const bool is_usual = whole.size <= std::min(limits.header_bytes, limits.target_bytes);
     for (const std::string_view method : {"GET", "HEAD"}) {
         ResponseHead head;
-        if (parse_response_head(bytes.substr(0, whole.size), limits, method, head)) continue;
+        const auto taken = parse_response_at_once(bytes, limits, method, head);
+        if (whole.size == 0) {
+            require(taken == 0, "what the scanner does not take is taken at once");
+            return 0;
+        }
+        const auto fields = head.fields.size();
+        const auto refusal = parse_response_head(bytes.substr(0, whole.size), limits, method, head);
+        require(!refusal || refusal->status >= 400, "a refusal without a status");
+        require(taken == (is_usual && !refusal ? whole.size : 0), "taken at once, it differs");
+        if (refusal) continue;
+        require(taken == 0 || fields == head.fields.size(), "taken at once, fields differ");
         require(head.status >= 100 && head.status <= 999, "status");
         require(head.reason.find_first_of("\r\n") == std::string_view::npos, "reason");
         const bool bodiless =
