@@ -23,7 +23,7 @@ Task<void> refuse(Exchange& exchange, int status, std::string_view why) {
     exchange.record.error = why;
     auto out = reply::refusal(exchange.page_context(), status);
     out.close = status == 400;
-    co_await send_reply(exchange, std::move(out));
+    return send_reply(exchange, std::move(out));
 }
 
 /// A page of another site must not open a WebSocket with this visitor's cookie:
@@ -49,7 +49,7 @@ Task<void> answer_options(Exchange& exchange) {
     Reply out;
     out.status = 204;
     out.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-    co_await send_reply(exchange, std::move(out));
+    return send_reply(exchange, std::move(out));
 }
 
 /// Whether the rule wants to know who asks.
@@ -57,62 +57,67 @@ bool asks_who(const Rule& rule) {
     return rule.access != Access::everyone || rule.require;
 }
 
-}  // namespace
-
-Task<void> answer_request(Exchange& exchange) {
-    const auto& gate = exchange.gate;
-    const auto& head = exchange.head;
-    if (is_own_options(head)) co_return co_await answer_options(exchange);
-
-    auto& path = exchange.workspace.path;
-    if (const auto read = path.assign(head.path); !read) {
-        co_return co_await refuse(exchange, 400, read.error().detail);
-    }
-    const auto match = gate.routes.match(exchange.client.host, path, head.method);
-    if (!match.route) co_return co_await refuse(exchange, status_of(match.why), "no route");
-    if (match.route->own_page) co_return co_await answer_own_page(exchange, *match.route->own_page);
-
-    const auto& rule = gate.settings.rules.at(match.route->rule);
-    exchange.record.rule = rule.name;
-    const auto limit = gate.settings.server.limits.body_bytes;
-    if (limit > 0 && head.content_length > limit) {
-        co_return co_await refuse(exchange, 413, "body larger than allowed");
-    }
-    LiveSessionPtr live;
-    if (asks_who(rule)) {
-        live = find_cached_session(exchange);
-        if (!live) {
-            auto found = co_await find_fresh_session(exchange);
-            if (!found) {
-                exchange.record.error = describe_error(found.error());
-                co_return co_await send_reply(
-                    exchange, reply::from_error(exchange.page_context(), found.error()));
-            }
-            live = std::move(*found);
-        }
-    }
+/// Does what the rule says of this visitor; `live` is null for somebody not signed in.
+Task<void> answer_visitor(Exchange& exchange, const Route& route, LiveSessionPtr live) {
+    const auto& rule = exchange.gate.settings.rules.at(route.rule);
     if (live) exchange.record.user_id = live->session.identity.user.id;
     const auto verdict = judge(rule, live ? &live->session.identity : nullptr);
     exchange.record.verdict = to_string(verdict);
 
     switch (verdict) {
-        case Verdict::login_required:
-            co_return co_await send_reply(exchange, login_required(exchange));
-        case Verdict::forbidden:
-            co_return co_await send_reply(exchange, denied(exchange, live->session, rule));
+        case Verdict::login_required: return send_reply(exchange, login_required(exchange));
+        case Verdict::forbidden: return send_reply(exchange, denied(exchange, live->session, rule));
         case Verdict::unknown:
-            co_return co_await refuse(exchange, 503,
-                                      "Discord has not said whether this is allowed");
+            return refuse(exchange, 503, "Discord has not said whether this is allowed");
         case Verdict::allow:
             if (is_foreign_upgrade(exchange)) {
-                co_return co_await refuse(exchange, 403, "upgrade from another origin");
+                return refuse(exchange, 403, "upgrade from another origin");
             }
             break;
         case Verdict::anonymous: break;
     }
     if (verdict != Verdict::allow) live.reset();  // known or not, the rule does not name them
     if (live) exchange.others.enter(exchange, live->digest, rule);
-    co_await forward(exchange, *match.route, std::move(live));
+    return forward(exchange, route, std::move(live));
+}
+
+/// The same once the store, or Discord, has told who it is.
+Task<void> look_up_and_answer(Exchange& exchange, Route route) {
+    auto found = co_await find_fresh_session(exchange);
+    if (!found) {
+        exchange.record.error = describe_error(found.error());
+        co_return co_await send_reply(exchange,
+                                      reply::from_error(exchange.page_context(), found.error()));
+    }
+    co_await answer_visitor(exchange, route, std::move(*found));
+}
+
+}  // namespace
+
+/// No coroutine, but for what has to wait: most requests are answered without.
+Task<void> answer_request(Exchange& exchange) {
+    const auto& gate = exchange.gate;
+    const auto& head = exchange.head;
+    if (is_own_options(head)) return answer_options(exchange);
+
+    auto& path = exchange.workspace.path;
+    if (const auto read = path.assign(head.path); !read) {
+        return refuse(exchange, 400, read.error().detail);
+    }
+    const auto match = gate.routes.match(exchange.client.host, path, head.method);
+    if (!match.route) return refuse(exchange, status_of(match.why), "no route");
+    if (match.route->own_page) return answer_own_page(exchange, *match.route->own_page);
+
+    const auto& rule = gate.settings.rules.at(match.route->rule);
+    exchange.record.rule = rule.name;
+    const auto limit = gate.settings.server.limits.body_bytes;
+    if (limit > 0 && head.content_length > limit) {
+        return refuse(exchange, 413, "body larger than allowed");
+    }
+    if (!asks_who(rule)) return answer_visitor(exchange, *match.route, nullptr);
+    auto live = find_cached_session(exchange);
+    if (!live) return look_up_and_answer(exchange, *match.route);
+    return answer_visitor(exchange, *match.route, std::move(live));
 }
 
 }  // namespace cordgate::proxy

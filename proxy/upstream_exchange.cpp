@@ -50,14 +50,18 @@ public:
           request_(exchange.workspace.request),
           response_(exchange.workspace.response) {}
 
-    Task<void> run();
-
-private:
     enum class Outcome { done, stale };
 
-    Task<Outcome> attempt(UpstreamPtr connection);
-
     void render_request();
+    UpstreamPtr take_idle();
+    /// `stale`: the connection was dead, and the request may go over another one.
+    Task<Outcome> attempt(UpstreamPtr connection);
+    std::optional<Error> finish();
+    void fail(const Error& error) {
+        if (!failure_) failure_ = error;
+    }
+
+private:
     void render_forwarded();
     void render_cookies();
     void note_login_data_told();
@@ -77,9 +81,6 @@ private:
     bool passes_trailers() const;
     bool announces_what_does_not_come() const;
     bool may_repeat() const;
-    void fail(const Error& error) {
-        if (!failure_) failure_ = error;
-    }
     void cut_client(const Error& error);
 
     Exchange& x_;
@@ -453,6 +454,11 @@ bool UpstreamExchange::may_repeat() const {
     return safe && x_.head.framing == http::Framing::none && !response_begun_ && !x_.head_sent;
 }
 
+UpstreamPtr UpstreamExchange::take_idle() {
+    const auto sure = may_repeat() ? UpstreamPool::Sure::as_polled : UpstreamPool::Sure::now;
+    return x_.upstreams.take_idle(index_, sure);
+}
+
 Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection) {
     connection_ = std::move(connection);
     x_.upstream = &connection_->stream;
@@ -477,6 +483,7 @@ Task<UpstreamExchange::Outcome> UpstreamExchange::attempt(UpstreamPtr connection
     x_.upstream = nullptr;
     if (failure_ && connection_->reused && may_repeat() && !x_.session_ended &&
         failure_->source == ErrorSource::upstream && failure_->kind != ErrorKind::timed_out) {
+        failure_.reset();
         co_return Outcome::stale;
     }
     co_return Outcome::done;
@@ -491,41 +498,28 @@ Task<void> UpstreamExchange::receive_and_stop_sending() {
     x_.stream.cancel_waiting();
 }
 
-Task<void> UpstreamExchange::run() {
-    render_request();
-    const auto sure = may_repeat() ? UpstreamPool::Sure::as_polled : UpstreamPool::Sure::now;
-    for (const bool fresh : {false, true}) {
-        auto connection = fresh ? nullptr : x_.upstreams.take_idle(index_, sure);
-        if (!connection) {
-            auto connected = co_await x_.upstreams.connect(index_);
-            if (!connected) {
-                fail(connected.error());
-                break;
-            }
-            connection = std::move(*connected);
-        }
-        if (co_await attempt(std::move(connection)) == Outcome::done) break;
-        failure_.reset();
-    }
+/// Gives the connection back. An error is what the client is to be told.
+std::optional<Error> UpstreamExchange::finish() {
     if (!failure_) {
         if (reusable_) x_.upstreams.put_back(index_, std::move(connection_));
-        co_return;
+        return std::nullopt;
     }
     x_.record.error = describe_error(*failure_);
     x_.keep_alive = false;
-    if (x_.head_sent || x_.session_ended) {
+    const auto kind = failure_->kind;
+    const bool client_is_gone = failure_->source == ErrorSource::client &&
+                                kind != ErrorKind::timed_out && kind != ErrorKind::too_large &&
+                                kind != ErrorKind::bad_request;
+    if (x_.head_sent || x_.session_ended || client_is_gone) {
         x_.cut = true;
-    } else if (failure_->source == ErrorSource::client && failure_->kind != ErrorKind::timed_out &&
-               failure_->kind != ErrorKind::too_large && failure_->kind != ErrorKind::bad_request) {
-        x_.cut = true;  // the client is gone: nobody to tell
-    } else {
-        co_await send_reply(x_, reply::from_error(x_.page_context(), *failure_));
+        return std::nullopt;
     }
+    return failure_;
 }
 
 }  // namespace
 
-Task<void> forward(Exchange& exchange, const Route& route, LiveSessionPtr session) {
+Task<void> forward(Exchange& exchange, Route route, LiveSessionPtr session) {
     auto target =
         exchange.gate.routes.forwarded_target(route, exchange.head.path, exchange.head.query);
     if (!target) {
@@ -534,7 +528,24 @@ Task<void> forward(Exchange& exchange, const Route& route, LiveSessionPtr sessio
         co_return;
     }
     UpstreamExchange upstream(exchange, route, std::move(session), std::move(*target));
-    co_await upstream.run();
+    upstream.render_request();
+    for (const bool fresh : {false, true}) {
+        auto connection = fresh ? nullptr : upstream.take_idle();
+        if (!connection) {
+            auto connected = co_await exchange.upstreams.connect(route.upstream);
+            if (!connected) {
+                upstream.fail(connected.error());
+                break;
+            }
+            connection = std::move(*connected);
+        }
+        if (co_await upstream.attempt(std::move(connection)) == UpstreamExchange::Outcome::done) {
+            break;
+        }
+    }
+    if (const auto error = upstream.finish()) {
+        co_await send_reply(exchange, reply::from_error(exchange.page_context(), *error));
+    }
 }
 
 }  // namespace cordgate::proxy

@@ -11,6 +11,6 @@ namespace cordgate::proxy {
 ///
 /// Always ends the exchange: a response was sent, or the client's connection is
 /// marked to be closed or cut.
-Task<void> forward(Exchange& exchange, const Route& route, LiveSessionPtr session);
+Task<void> forward(Exchange& exchange, Route route, LiveSessionPtr session);
 
 }  // namespace cordgate::proxy
