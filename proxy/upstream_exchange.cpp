@@ -72,7 +72,8 @@ private:
     Task<void> receive();
     Task<void> receive_and_stop_sending();
     Task<void> relay_response();
-    Task<void> relay_body(BodyReader& body, bool chunked);
+    std::optional<std::string_view> whole_body() const;
+    Task<void> relay_body(bool chunked);
     Task<bool> relay_interim();
     void render_response(bool chunked);
     void render_response_fields(bool keep_length);
@@ -355,7 +356,20 @@ void UpstreamExchange::cut_client(const Error& error) {
     x_.cut = true;
 }
 
-Task<void> UpstreamExchange::relay_body(BodyReader& body, bool chunked) {
+/// The body, where it came along with the head: most do.
+std::optional<std::string_view> UpstreamExchange::whole_body() const {
+    if (response_.framing == http::Framing::none) return std::string_view{};
+    const auto here = connection_->buffer.view();
+    if (response_.framing != http::Framing::length || here.size() < response_.content_length) {
+        return std::nullopt;
+    }
+    return here.substr(0, static_cast<std::size_t>(response_.content_length));
+}
+
+Task<void> UpstreamExchange::relay_body(bool chunked) {
+    BodyReader body(connection_->stream, connection_->buffer, response_, ErrorSource::upstream,
+                    timeouts_.upstream);
+    if (passes_trailers()) body.keep_trailers(x_.gate.headers);
     BodyBatch batch(chunked);
     while (!batch.ended()) {
         auto piece = body.next_buffered();
@@ -371,6 +385,7 @@ Task<void> UpstreamExchange::relay_body(BodyReader& body, bool chunked) {
         x_.record.response_bytes += batch.size();
     }
     if (batch.failure()) cut_client(*batch.failure());
+    (void)body.next_buffered();  // gives the last piece back to the buffer
 }
 
 Task<void> UpstreamExchange::relay_response() {
@@ -383,19 +398,18 @@ Task<void> UpstreamExchange::relay_response() {
 
     const bool chunked = unknown_length && x_.head.minor_version == 1;
     render_response(chunked);
-    BodyReader body(connection_->stream, connection_->buffer, response_, ErrorSource::upstream,
-                    timeouts_.upstream);
-    if (passes_trailers()) body.keep_trailers(x_.gate.headers);
-    if (response_.framing == http::Framing::none || (body.done() && !chunked)) {
+    if (const auto body = whole_body()) {
         x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
-        const auto sent = co_await x_.stream.write(x_.out.view());
+        const std::array<std::string_view, 2> parts{x_.out.view(), *body};
+        const auto sent = co_await x_.stream.write(std::span<const std::string_view>(parts));
         if (!sent) co_return cut_client(sent.error());
+        x_.record.response_bytes += body->size();
+        connection_->buffer.consume(body->size());
     } else {
-        co_await relay_body(body, chunked);
+        co_await relay_body(chunked);
         if (failure_) co_return;
     }
-    (void)body.next_buffered();  // gives the last piece back to the buffer
     // Bytes behind the answer would be taken for the next one's, and be somebody
     // else's; is_quiet also finds those that TLS has read already.
     reusable_ = request_sent_ && response_.keep_alive() &&

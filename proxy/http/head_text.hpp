@@ -19,9 +19,19 @@ public:
     void request_line(std::string_view method, std::string_view target) {
         append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
     }
+    /// `status` has three digits.
     void status_line(int status, std::string_view reason) {
-        append("HTTP/1.1 ").append_number(static_cast<std::uint64_t>(status));
-        append(" ").append(reason).append("\r\n");
+        constexpr std::string_view version = "HTTP/1.1 ";
+        const auto size = version.size() + 4 + reason.size() + 2;
+        auto* next = put(room_for(size), version);
+        for (const int digit : {status / 100, status / 10 % 10, status % 10}) {
+            *next++ = static_cast<char>('0' + digit);
+        }
+        *next++ = ' ';
+        next = put(next, reason);
+        *next++ = '\r';
+        *next++ = '\n';
+        size_ += size;
     }
     void add(std::string_view name, std::string_view value) {
         auto* next = room_for(name.size() + value.size() + 4);
