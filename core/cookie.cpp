@@ -42,7 +42,9 @@ std::vector<std::string_view> cookie_values(std::string_view header, std::string
 std::optional<std::string_view> next_cookie_value(std::string_view& header, std::string_view name) {
     while (!name.empty() && !header.empty()) {
         const auto pair = trim(next_piece(header));
-        if (name_of(pair) == name) return pair.substr(name.size() + 1);
+        const bool is_it =
+            pair.size() > name.size() && pair[name.size()] == '=' && pair.starts_with(name);
+        if (is_it) return pair.substr(name.size() + 1);
     }
     return std::nullopt;
 }

@@ -10,7 +10,8 @@ namespace cordgate {
 
 /// The values of every cookie called `name` in one Cookie header value, in
 /// order. Names are compared by exact bytes; only SP and HTAB around a pair are
-/// dropped; quotes are part of the value (RFC 6265, 5.4; no RFC 2109 forms).
+/// dropped; quotes are part of the value (RFC 6265, 5.4; no RFC 2109 forms). `name` is
+/// a token.
 std::vector<std::string_view> cookie_values(std::string_view header, std::string_view name);
 
 /// The same, one at a time: takes everything up to the first such cookie off

@@ -84,6 +84,14 @@ std::size_t span_of_value(std::string_view text) {
     return size + span_of(text.substr(size), value_char);
 }
 
+/// Without white space around it; most have one space in front.
+std::string_view trim_value(std::string_view value) {
+    if (value.size() > 1 && value[0] == ' ' && value[1] > ' ' && value.back() > ' ') {
+        return {value.data() + 1, value.size() - 1};
+    }
+    return trim(value);
+}
+
 /// Where the first ':' of `text` is; of its first 32 bytes, which hold every name that
 /// is known, and some value behind it where there is none.
 std::size_t first_colon(std::string_view text) {
@@ -153,6 +161,16 @@ struct FramingFields {
     std::uint64_t length = 0;
 };
 
+constexpr std::uint64_t bit(FieldName name) {
+    return std::uint64_t{1} << static_cast<unsigned>(name);
+}
+static_assert(known_name_count <= 64);
+
+bool decides_framing(FieldName name) {
+    return bit(name) & (bit(FieldName::upgrade) | bit(FieldName::connection) |
+                        bit(FieldName::content_length) | bit(FieldName::transfer_encoding));
+}
+
 /// Fields that more than one parser acts upon; anything doubtful is refused.
 std::optional<Refusal> read_framing_field(const Field& field, FramingFields& framing,
                                           MessageFields& out) {
@@ -208,16 +226,18 @@ std::optional<Refusal> parse_fields(std::string_view& text, const HeadLimits& li
             return refuse(line.find(':') == std::string_view::npos ? "field line without a colon"
                                                                    : "field name is not a token");
         }
-        const auto end = colon + 1 + span_of_value(text.substr(colon + 1));
-        if (text.size() - end < crlf.size()) return incomplete();
-        if (!text.substr(end).starts_with(crlf)) {
+        const auto name = text.substr(0, colon);
+        text.remove_prefix(colon + 1);
+        const auto size = span_of_value(text);
+        if (text.size() - size < crlf.size()) return incomplete();
+        if (text[size] != '\r' || text[size + 1] != '\n') {
             return refuse("control character in a field value");
         }
-        const Field field(text.substr(0, colon), trim(text.substr(colon + 1, end - colon - 1)),
-                          known);
-        text.remove_prefix(end + crlf.size());
+        const Field field(name, trim_value({text.data(), size}), known);
+        text.remove_prefix(size + crlf.size());
         if (out.fields.size() == limits.headers) return refuse("too many header fields", 431);
         out.fields.push_back(field);
+        if (!decides_framing(known)) continue;
         if (auto refusal = read_framing_field(field, framing, out)) return refusal;
     }
     text.remove_prefix(crlf.size());
@@ -303,11 +323,6 @@ std::optional<Refusal> parse_request_line(std::string_view& text, const HeadLimi
     if (size > limits.target_bytes) return refuse("target too long", 414);
     return parse_target(target, out, authority);
 }
-
-constexpr std::uint64_t bit(FieldName name) {
-    return std::uint64_t{1} << static_cast<unsigned>(name);
-}
-static_assert(known_name_count <= 64);
 
 /// Fields of a request that are no lists, so that two of them are an error
 /// (RFC 9110, 5.3), of which some applications take the first and some the last.
