@@ -128,7 +128,16 @@ void EventLoop::run_once(std::chrono::milliseconds patience) {
         static_cast<Watcher*>(event.data.ptr)->on_events(event.events);
         resume_ready();
     }
+    end_round();
     deadlines_.sweep_if_due();
+    resume_ready();
+}
+
+void EventLoop::end_round() {
+    for (auto* const watcher : at_round_end_) {
+        if (watcher) watcher->on_round_end();
+    }
+    at_round_end_.clear();
     resume_ready();
 }
 
@@ -184,6 +193,7 @@ bool EventLoop::has_news_for(const Watcher& watcher) const {
 }
 
 void EventLoop::forget(Watcher& watcher) {
+    std::ranges::replace(at_round_end_, &watcher, nullptr);
     for (auto& event : pending_) {
         if (event.data.ptr == &watcher) event.data.ptr = nullptr;
     }

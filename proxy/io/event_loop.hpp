@@ -23,6 +23,8 @@ class Watcher {
 public:
     /// `events` as epoll_wait(2) gives them. May destroy any watcher.
     virtual void on_events(std::uint32_t events) = 0;
+    /// Once, after `at_round_end`.
+    virtual void on_round_end() {}
 
 protected:
     ~Watcher() = default;
@@ -66,8 +68,14 @@ public:
     void unwatch_listener(int fd);
     /// Whether the last poll brought something for it that it was not told yet.
     bool has_news_for(const Watcher& watcher) const;
-    /// To be called before a watcher dies: an event for it may be under way.
+    /// To be called before a watcher dies: an event for it may be under way. Also takes back
+    /// `at_round_end`.
     void forget(Watcher& watcher);
+
+    /// Whether the last poll brought events that nobody was told of yet.
+    bool has_more_events() const { return !pending_.empty(); }
+    /// Calls `watcher` when all of them have been dealt with.
+    void at_round_end(Watcher& watcher) { at_round_end_.push_back(&watcher); }
 
     /// How often the kernel was asked: what arrived before the last time is known.
     std::uint64_t passes() const { return passes_; }
@@ -106,6 +114,7 @@ private:
     /// Makes this loop, and its caches, the thread's own as long as it lives.
     class Here;
 
+    void end_round();
     void resume_ready();
     bool add(int fd, Watcher& watcher, std::uint32_t events);
 
@@ -120,6 +129,7 @@ private:
     Deadlines deadlines_;
     std::array<epoll_event, max_events> events_{};
     std::span<epoll_event> pending_;  ///< of the last poll, not dealt with yet
+    std::vector<Watcher*> at_round_end_;
     std::vector<std::coroutine_handle<>> ready_;
     std::vector<std::coroutine_handle<>> resuming_;
     RootPromise* first_root_ = nullptr;

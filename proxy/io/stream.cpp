@@ -73,6 +73,10 @@ void Stream::on_events(std::uint32_t events) {
     if (peer_finished_) set_ticking(true);
 }
 
+void Stream::on_round_end() {
+    if (writing_) attempt(writing_);
+}
+
 void Stream::attempt(Operation*& slot) {
     if (!slot->attempt()) return;
     loop_.resume_soon(std::exchange(slot, nullptr)->caller_);
@@ -313,6 +317,13 @@ Stream::Io Stream::send_tls(std::span<const std::string_view> parts, std::size_t
         case TlsSession::Step::again: return Io::again;
         default: return Io::failed;
     }
+}
+
+bool Stream::Write::attempt_now_or_with_others() {
+    auto& loop = stream_.loop_;
+    if (must_not_wait() || !loop.has_more_events()) return attempt();
+    loop.at_round_end(stream_);
+    return false;
 }
 
 bool Stream::Write::attempt() {

@@ -68,7 +68,9 @@ public:
     ReadInto read_into(Buffer& buffer, std::size_t room);
     /// Resolves when there is something to read, or the end.
     WaitReadable wait_readable();
-    /// Writes all of the parts, in order; they and the span must outlive it.
+    /// Writes all of the parts, in order; they and the span must outlive it. Where other
+    /// events wait to be dealt with, what comes of them is written at the same time:
+    /// whoever reads it is woken up once, and finds more to do.
     Write write(std::span<const std::string_view> parts);
     Write write(std::string_view bytes);
 
@@ -108,6 +110,7 @@ private:
     enum class Io { done, again, ended, failed };
 
     void on_events(std::uint32_t events) override;
+    void on_round_end() override;
     void on_expiry() override;
     void on_tick() override;
 
@@ -232,7 +235,10 @@ public:
     Write(Stream& stream, std::string_view bytes)
         : Resulting(stream, &Stream::writing_, {}), only_(bytes), parts_(&only_, 1) {}
 
+    bool await_ready() { return attempt_now_or_with_others(); }
+
 private:
+    bool attempt_now_or_with_others();
     bool attempt() override;
 
     std::string_view only_;

@@ -167,6 +167,55 @@ TEST_CASE("write sends every part in order, empty ones and many, however slowly 
     CHECK(run(pair.loop, write(pair.stream, {})));
 }
 
+namespace {
+
+/// Two streams of one loop; whoever hears something says so, answers and says so.
+struct Company {
+    Task<void> answer(Stream& stream, std::string name, Stream* victim = nullptr) {
+        const auto heard = co_await read_once(stream);
+        REQUIRE(heard);
+        log += name + " heard, ";
+        if (victim) victim->close();
+        const auto sent = co_await stream.write(name);
+        log += name + (sent ? " answered, " : " was closed, ");
+        ++ended;
+    }
+    void run(Stream* victim) {
+        loop.spawn(answer(a, "a"));
+        loop.spawn(answer(b, "b", victim));
+        for (const auto* peer : {&peer_a, &peer_b}) peer->send("x");
+        REQUIRE(run_until(loop, [&] { return ended == 2; }));
+    }
+
+    EventLoop loop;
+    TcpHandles one = connect_tcp(), two = connect_tcp();
+    Peer peer_a{one.far}, peer_b{two.far};
+    Stream a{loop, Descriptor(one.near), ErrorSource::client};
+    Stream b{loop, Descriptor(two.near), ErrorSource::client};
+    std::string log;
+    int ended = 0;
+};
+
+}  // namespace
+
+TEST_CASE("what comes of one round of events is written when all have been dealt with") {
+    Company two;
+    two.loop.run_once(0ms);
+    two.run(nullptr);
+    CHECK(two.log == "a heard, b heard, b answered, a answered, ");
+    CHECK(two.peer_a.receive(1) == "a");
+    CHECK(two.peer_b.receive(1) == "b");
+}
+
+TEST_CASE("a stream that is closed before its round ends writes nothing more") {
+    Company two;
+    two.loop.run_once(0ms);
+    two.run(&two.a);
+    CHECK(two.log == "a heard, b heard, b answered, a was closed, ");
+    CHECK(two.peer_a.receive(1).empty());
+    CHECK(two.peer_b.receive(1) == "b");
+}
+
 TEST_CASE("a write to a peer that has gone fails and raises no signal") {
     Pair pair;
     pair.peer.reset();
