@@ -21,13 +21,15 @@ bool is_plain_host(std::string_view host) {
 std::optional<Reply> refuse_caller(const config::Internal& settings,
                                    const http::RequestHead& head) {
     if (head.find("Origin") || head.find("Sec-Fetch-Site")) {
-        return problem({403, "forbidden", "The internal API is not for browsers."});
+        return problem(
+            {403, "forbidden", "The internal API is not for browsers.", "foreign_origin"});
     }
     if (head.path == "/healthz" || head.path == "/readyz") return std::nullopt;
     if (settings.token.empty()) {
         if (is_plain_host(head.host)) return std::nullopt;
-        return problem(
-            {403, "forbidden", "Without internal.token, Host must be localhost or an address."});
+        return problem({403, "forbidden",
+                        "Without internal.token, Host must be localhost or an address.",
+                        "foreign_host"});
     }
     const auto given = head.value("Authorization");
     const bool is_bearer = iequals(given.substr(0, 7), "bearer ");
@@ -46,9 +48,6 @@ std::optional<Reply> refuse_body(const http::RequestHead& head) {
     }
     if (head.find("Content-Encoding")) {
         return problem({415, "invalid_request", "A body must not be compressed."});
-    }
-    if (iequals(head.value("Content-Type").substr(0, 10), "multipart/")) {
-        return problem({415, "invalid_request", "Forms with files are not passed on."});
     }
     return std::nullopt;
 }

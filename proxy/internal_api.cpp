@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <list>
+#include <optional>
+#include <stdexcept>
 #include <thread>
 
 #include "proxy/acceptor.hpp"

@@ -1,6 +1,7 @@
 #include "proxy/internal_call.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "core/ascii.hpp"
 #include "proxy/access_log.hpp"
@@ -169,6 +170,21 @@ std::size_t InternalQuery::number(std::string_view name, std::size_t fallback, s
                    std::to_string(most);
     }
     return number;
+}
+
+std::chrono::seconds InternalQuery::age(std::string_view name, std::chrono::seconds fallback,
+                                        std::chrono::seconds most) {
+    const auto value = query_.get(name);
+    if (!value) return fallback;
+    if (*value == "inf") return most;
+    if (value->empty() || !std::all_of(value->begin(), value->end(), is_digit)) {
+        problem_ = std::string(name) + ": must be a number of seconds, or inf";
+        return fallback;
+    }
+    std::int64_t seconds = 0;
+    const auto [end, error] =
+        std::from_chars(value->data(), value->data() + value->size(), seconds);
+    return error == std::errc() ? std::min(std::chrono::seconds(seconds), most) : most;
 }
 
 std::optional<Snowflake> InternalQuery::id(std::string_view name) {

@@ -57,6 +57,9 @@ public:
     bool flag(std::string_view name);
     std::size_t number(std::string_view name, std::size_t fallback, std::size_t least,
                        std::size_t most);
+    /// Any number of seconds; more than `most`, and "inf", count as that.
+    std::chrono::seconds age(std::string_view name, std::chrono::seconds fallback,
+                             std::chrono::seconds most);
     std::optional<Snowflake> id(std::string_view name);
 
     /// What was wrong; empty: nothing.

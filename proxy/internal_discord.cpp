@@ -11,7 +11,8 @@
 namespace cordgate::proxy {
 namespace {
 
-constexpr std::size_t longest_age = 365 * 24 * 3600;
+// Older than anything is kept: whatever there is.
+constexpr std::chrono::hours any_age{365 * 24};
 
 discord::CacheKey key_of(const Session& session, discord::Resource resource, Snowflake guild = {}) {
     return discord::key_for(session.identity.user.id, session.grant.scopes, resource, guild);
@@ -27,9 +28,7 @@ Wish read_wish(InternalQuery& query, std::chrono::seconds fallback) {
     Wish wish;
     wish.cached_only = query.flag("cached_only");
     // What is asked of the cache alone may be of any age, unless one is given.
-    const auto otherwise =
-        wish.cached_only ? longest_age : static_cast<std::size_t>(fallback.count());
-    wish.max_age = std::chrono::seconds(query.number("max_age", otherwise, 0, longest_age));
+    wish.max_age = query.age("max_age", wish.cached_only ? any_age : fallback, any_age);
     return wish;
 }
 

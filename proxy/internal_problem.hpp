@@ -14,8 +14,9 @@ namespace cordgate::proxy {
 struct InternalProblem {
     int status = 400;
     std::string_view code = "invalid_request";
-    std::string detail = {};       ///< for people; holds nothing secret
-    std::string_view reason = {};  ///< of unauthorized and of a session that is not there
+    std::string detail = {};  ///< for people; holds nothing secret
+    std::string_view reason =
+        {};  ///< of unauthorized, forbidden, and of a session that is not there
     /// Of rate_limited and discord_unavailable.
     std::optional<std::chrono::milliseconds> retry_after = {};
     std::shared_ptr<const discord::Refusal> refusal = {};  ///< what Discord said

@@ -58,11 +58,13 @@ TEST_CASE("the internal API asks for its token in everything but health") {
 TEST_CASE("the internal API is not there for web pages (CSRF, DNS rebinding)") {
     Stage stage;
     const Internal api(stage);
-    CHECK(api.call("GET", "/v1/sessions", "",
-                   {
-                       {"Origin", "https://evil.example"}
-    })
-              .status == 403);
+    const auto foreign = api.call("GET", "/v1/sessions", "",
+                                  {
+                                      {"Origin", "https://evil.example"}
+    });
+    CHECK(foreign.status == 403);
+    CHECK(foreign.code() == "forbidden");
+    CHECK(foreign.reason() == "foreign_origin");
     CHECK(api.call("GET", "/v1/sessions", "",
                    {
                        {"Sec-Fetch-Site", "cross-site"}
@@ -95,11 +97,6 @@ TEST_CASE("the internal API reads no body without a bound") {
     })
               .status == 415);
     CHECK(api.call("POST", "/v1/bot/x", std::string(2 << 20, 'x')).status == 413);
-    CHECK(api.call("POST", "/v1/bot/x", "x",
-                   {
-                       {"Content-Type", "multipart/form-data; boundary=x"}
-    })
-              .status == 415);
 }
 
 TEST_CASE("what is no call of the internal API is a 404 or 405 with a code") {
@@ -286,7 +283,7 @@ TEST_CASE("metrics tell what happens, and of nobody") {
     const auto handle = handle_of(stage, fern);
     fern.get("/x");
     stage.ask(stage.request("GET /members"));
-    CHECK(api.get("/v1/sessions/" + handle + "/guilds").status == 200);
+    CHECK(api.get("/v1/sessions/" + handle + "/guilds?max_age=0").status == 200);
     CHECK(api.get("/v1/sessions/" + handle + "/guilds").status == 200);
     CHECK(fern.post_form("/logout").status() == 303);
     const auto answer = api.get("/metrics");

@@ -853,6 +853,13 @@ TEST_CASE(
         CHECK_FALSE(answer.has("Set-Cookie"));
         CHECK(browser.get("/a").status() == 200);
     }
+    const auto told =
+        browser.fetch("POST", "/logout",
+                      {
+                          {"Origin", "https://evil.example"},
+                          {"Accept", "application/json"    }
+    });
+    CHECK_MESSAGE(contains(told.body, "\"reason\":\"foreign_origin\""), told.body);
 
     const auto out = browser.post_form("/logout?rd=/bye");
     CHECK(out.status() == 303);
