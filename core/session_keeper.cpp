@@ -571,8 +571,9 @@ private:
         const auto now = keeper_.parts_.now();
         return now >= at + four_fifths(milliseconds(max_age)) || now < at - Freshness::clock_skew;
     }
-    // What another session of this user brought serves too, if it is that young.
-    static seconds young(seconds max_age) { return four_fifths(max_age); }
+    // What another session of this user brought, or its login, serves too, if it is
+    // younger than what is asked for again.
+    static seconds young(seconds max_age) { return std::max(four_fifths(max_age) - 1s, 0s); }
 
     void note(const Error& error) {
         if (!error_) error_ = error;

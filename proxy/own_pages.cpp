@@ -56,7 +56,8 @@ Reply not_signed_in(const Exchange& exchange) {
 
 Reply missing_scope(std::string_view scope) {
     const std::pair<std::string_view, std::string_view> extra[] = {
-        {"scope", scope}
+        {"reason", "missing_scope"},
+        {"scope",  scope          }
     };
     return reply::problem(403, problem_json(403, "missing_scope", "Scope missing",
                                             "The visitor did not grant this scope.", extra));
@@ -73,6 +74,23 @@ bool is_same_origin(const Exchange& exchange) {
         named = true;
     }
     return named || iequals(exchange.head.value("sec-fetch-site"), "same-origin");
+}
+
+/// Not "you may not": whoever is signed in, the page that asked is not ours.
+Reply foreign_origin(const Exchange& exchange) {
+    constexpr std::string_view title = "That came from another site";
+    constexpr std::string_view what_happened = "Only a page of this site can log you out.";
+    const auto context = exchange.page_context();
+    if (context.accepts_html) {
+        const Link here{Href::own(exchange.gate.settings.paths.logout), "Log out here"};
+        return reply::page(403, error_page(context, 403, "forbidden", title, what_happened,
+                                           "If it was you, do it here.", here));
+    }
+    const std::pair<std::string_view, std::string_view> extra[] = {
+        {"reason",     "foreign_origin"  },
+        {"request_id", context.request_id}
+    };
+    return reply::problem(403, problem_json(403, "forbidden", title, what_happened, extra));
 }
 
 std::optional<Reply> limit_logins(const Exchange& exchange) {
@@ -231,6 +249,7 @@ Task<Reply> callback(Exchange& exchange) {
                           finished.session->handle + " client=" + exchange.client.address);
     ++gate.login_counts.finished;
     for (const auto& warning : finished.warnings) log_warn("login", warning);
+    for (auto& document : finished.documents) gate.keeper.cache().put(std::move(document));
     gate.cache.put(make_live(gate, std::move(*finished.session), finished.token->digest()));
     auto out = reply::redirect(302, finished.return_to.str());
     out.add("Set-Cookie",
@@ -284,7 +303,7 @@ Task<Reply> log_out(Exchange& exchange) {
     auto& gate = exchange.gate;
     if (!is_same_origin(exchange)) {
         exchange.record.error = "forbidden client: logout from another site";
-        co_return reply::refusal(exchange.page_context(), 403);
+        co_return foreign_origin(exchange);
     }
     SessionDigests digests(exchange);
     while (const auto candidate = digests.next()) {

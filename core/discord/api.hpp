@@ -77,14 +77,8 @@ public:
     /// RFC 7009. At Discord this ends every grant of this user to this application.
     virtual Result<void> revoke(const Secret& token) = 0;
 
-    virtual Result<User> current_user(const Secret& access_token) = 0;
-    virtual Result<std::vector<Guild>> current_user_guilds(const Secret& access_token) = 0;
-    /// nullopt only on positive evidence (404 with code 10004 or 10007).
-    virtual Result<std::optional<Member>> current_user_member(const Secret& access_token,
-                                                              Snowflake guild) = 0;
-
-    /// Any route. GET, PUT and DELETE are tried again after 5xx or a broken
-    /// connection; POST and PATCH are sent once. An answer that is not 2xx is an
+    /// Any route; calls.hpp has typed calls on top of it. GET, PUT and DELETE are tried again after
+    /// 5xx or a broken connection; POST and PATCH are sent once. An answer that is not 2xx is an
     /// error, never data.
     virtual Result<Reply> request(const Request& request) = 0;
 

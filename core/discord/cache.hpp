@@ -46,6 +46,13 @@ struct CacheEntry {
     TimePoint at;
 };
 
+/// What somebody else learned, to be kept; `null` for a member: there is none.
+struct Document {
+    CacheKey key;
+    std::string json;
+    TimePoint at;
+};
+
 struct CacheLimits {
     std::size_t entries = 10000;
     std::size_t bytes = 64 << 20;
@@ -86,6 +93,7 @@ public:
 
     /// Keeps what somebody else learned at `at`, unless what is here is newer.
     void put(const CacheKey& key, std::string json, TimePoint at);
+    void put(Document document) { put(document.key, std::move(document.json), document.at); }
 
     /// Drops all there is of a user; a call on its way is not kept either.
     void forget(Snowflake user);

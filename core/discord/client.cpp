@@ -143,31 +143,6 @@ public:
         return {};
     }
 
-    Result<User> current_user(const Secret& access_token) override {
-        const auto answer = get(access_token, Route::known("/users/@me"));
-        if (!answer) return answer.error();
-        return parse_user(answer->body);
-    }
-
-    Result<std::vector<Guild>> current_user_guilds(const Secret& access_token) override {
-        const auto answer = get(access_token, Route::known("/users/@me/guilds"));
-        if (!answer) return answer.error();
-        return parse_guilds(answer->body);
-    }
-
-    Result<std::optional<Member>> current_user_member(const Secret& access_token,
-                                                      Snowflake guild) override {
-        const auto route = Route::known("/users/@me/guilds/" + guild.to_string() + "/member");
-        const auto answer = get(access_token, route);
-        if (!answer) {
-            if (is_proof_of_absence(answer.error())) return std::optional<Member>();
-            return answer.error();
-        }
-        auto member = parse_member(answer->body);
-        if (!member) return member.error();
-        return std::optional<Member>(*std::move(member));
-    }
-
     Result<Reply> request(const Request& request) override {
         if (auto problem = check(request)) return *std::move(problem);
         auto answer = perform(call_for(request));
@@ -250,27 +225,6 @@ private:
             error.kind = ErrorKind::malformed_reply;
         }
         return error;
-    }
-
-    // --- calls as a user ---------------------------------------------------------
-
-    // A JSON document under 200, or what else the answer means.
-    Result<HttpAnswer> get(const Secret& access_token, const Route& route) {
-        const auto request = Request::by_user(access_token, route);
-        auto answer = perform(call_for(request));
-        if (answer && (answer->status != 200 || !answer->is_json())) {
-            return failure(ErrorKind::malformed_reply, route.shape() + ": status " +
-                                                           std::to_string(answer->status) +
-                                                           (answer->is_json() ? "" : ", not JSON"));
-        }
-        return answer;
-    }
-
-    // "Unknown Guild" and "Unknown Member", as Discord's own 404: nothing else
-    // proves that somebody is no member.
-    static bool is_proof_of_absence(const Error& error) {
-        return error.kind == ErrorKind::not_found && error.refusal &&
-               (error.refusal->code == 10004 || error.refusal->code == 10007);
     }
 
     // --- any request -----------------------------------------------------------------

@@ -206,19 +206,19 @@ private:
     }
 
     bool ask_user() {
-        auto user = api_.current_user(session_.grant.access_token);
+        auto user = discord::fetch_user(api_, session_.grant.access_token);
         if (!user) return discord_failed(user.error());
-        session_.identity.user = *std::move(user);
+        session_.identity.user = std::move(user->value);
         session_.identity.user_at = now_();
+        told(discord::Resource::user, std::move(user->json), session_.identity.user_at);
         return true;
     }
 
     bool ask_guilds() {
         if (!session_.has_scope("guilds")) return true;
-        auto guilds = api_.current_user_guilds(session_.grant.access_token);
+        auto guilds = discord::fetch_guilds(api_, session_.grant.access_token);
         if (!guilds) return discord_failed(guilds.error());
-        session_.identity.guilds = *std::move(guilds);
-        session_.identity.guilds_at = now_();
+        take_guilds(*std::move(guilds));
         return true;
     }
 
@@ -244,11 +244,20 @@ private:
             if (error.kind == ErrorKind::timed_out || error.kind == ErrorKind::unavailable) break;
         }
         if (!is_new || !identity.guilds) return true;
-        auto guilds = api_.current_user_guilds(session_.grant.access_token);
+        auto guilds = discord::fetch_guilds(api_, session_.grant.access_token);
+        std::erase_if(result_.documents, [](const auto& document) {
+            return document.key.resource == discord::Resource::guilds;
+        });
         // Without an answer the list is an old one: to be asked for again soon.
-        identity.guilds_at = guilds ? now_() : TimePoint();
-        if (guilds) identity.guilds = *std::move(guilds);
+        identity.guilds_at = TimePoint();
+        if (guilds) take_guilds(*std::move(guilds));
         return true;
+    }
+
+    void take_guilds(discord::Fetched<std::vector<Guild>> guilds) {
+        session_.identity.guilds = std::move(guilds.value);
+        session_.identity.guilds_at = now_();
+        told(discord::Resource::guilds, std::move(guilds.json), session_.identity.guilds_at);
     }
 
     // What cannot be learned now stays unknown, so that it is asked for again soon;
@@ -266,9 +275,12 @@ private:
                 continue;
             }
             if (!discord_answers) continue;
-            auto member = api_.current_user_member(session_.grant.access_token, guild);
+            auto member = discord::fetch_member(api_, session_.grant.access_token, guild);
             if (member) {
-                identity.members[guild] = *std::move(member);
+                auto& known = identity.members[guild];
+                if (*member) known = std::move((*member)->value);
+                told(discord::Resource::member,
+                     *member ? std::move((*member)->json) : std::string("null"), now_(), guild);
                 continue;
             }
             const ErrorKind kind = member.error().kind;
@@ -276,6 +288,12 @@ private:
         }
         if (!identity.members.empty()) identity.members_at = now_();
         return true;
+    }
+
+    void told(discord::Resource resource, std::string json, TimePoint at, Snowflake guild = {}) {
+        const auto key =
+            discord::key_for(session_.identity.user.id, session_.grant.scopes, resource, guild);
+        result_.documents.push_back({key, std::move(json), at});
     }
 
     // --- the session ---------------------------------------------------------------------

@@ -8,6 +8,7 @@
 
 #include "core/clock.hpp"
 #include "core/discord/api.hpp"
+#include "core/discord/cache.hpp"
 #include "core/discord/models_json.hpp"
 #include "core/result.hpp"
 #include "core/return_path.hpp"
@@ -91,6 +92,8 @@ struct FinishedLogin {
     /// Set on success.
     std::optional<SessionToken> token;
     std::optional<Session> session;
+    /// What Discord said on the way, for a cache: nobody needs to ask for it again soon.
+    std::vector<discord::Document> documents;
     /// What went wrong without ending the login, for the log: a guild that was not joined.
     std::vector<std::string> warnings;
 };

@@ -22,11 +22,6 @@ public:
     }
     Result<TokenGrant> refresh(const Secret&) override { return Error{}; }
     Result<void> revoke(const Secret&) override { return Error{}; }
-    Result<User> current_user(const Secret&) override { return Error{}; }
-    Result<std::vector<Guild>> current_user_guilds(const Secret&) override { return Error{}; }
-    Result<std::optional<Member>> current_user_member(const Secret&, Snowflake) override {
-        return Error{};
-    }
     Result<Reply> request(const Request& request) override {
         asked.push_back(request);
         REQUIRE_FALSE(answers.empty());

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/base64.hpp"
+#include "core/discord/calls.hpp"
 #include "core/discord/failure.hpp"
 
 using namespace cordgate;
@@ -83,7 +84,11 @@ public:
         };
         return options;
     }
-    Result<User> user(const char* token = "at") { return client->current_user(Secret(token)); }
+    Result<User> user(const char* token = "at") {
+        auto fetched = fetch_user(*client, Secret(token));
+        if (!fetched) return fetched.error();
+        return std::move(fetched->value);
+    }
 
     Handler answer;
     httplib::Server server;
@@ -330,15 +335,15 @@ TEST_CASE("client: M23 only a 404 of Discord's own says that somebody is no memb
         CAPTURE(row.status);
         CAPTURE(row.body);
         FakeDiscord discord(fixed(row.status, row.type, row.body));
-        const auto member = discord.client->current_user_member(Secret("at"), Snowflake(5));
+        const auto member = fetch_member(*discord.client, Secret("at"), Snowflake(5));
         CHECK(discord.last.path == "/api/v10/users/@me/guilds/5/member");
         CHECK(member.has_value() == row.absent);
         if (member) CHECK_FALSE(*member);
     }
     FakeDiscord discord(fixed(200, json_type, R"({"roles":["8"]})"));
-    const auto member = discord.client->current_user_member(Secret("at"), Snowflake(5));
+    const auto member = fetch_member(*discord.client, Secret("at"), Snowflake(5));
     REQUIRE(member);
-    CHECK((*member)->roles == std::vector{Snowflake(8)});
+    CHECK((*member)->value.roles == std::vector{Snowflake(8)});
 }
 
 TEST_CASE(
@@ -501,7 +506,7 @@ TEST_CASE("client: M12 CVE-2026-26998 a body beyond the cap is cut, with and wit
         while (say(socket, "400\r\n" + std::string(1024, ' ') + "\r\n")) sent += 1024;
     });
     const auto client = make_client(options_for(endless.port));
-    CHECK(client->current_user(Secret("at")).error().kind == ErrorKind::malformed_reply);
+    CHECK(fetch_user(*client, Secret("at")).error().kind == ErrorKind::malformed_reply);
     CHECK(sent < 64 << 20);
 }
 
@@ -541,7 +546,7 @@ TEST_CASE(
             options.total_timeout = 1s;
             const auto client = make_client(options);
             const auto begin = std::chrono::steady_clock::now();
-            const auto user = client->current_user(Secret("at"));
+            const auto user = fetch_user(*client, Secret("at"));
             const auto took = std::chrono::steady_clock::now() - begin;
             if (!user && user.error().kind == ErrorKind::timed_out) ++timed_out;
             if (took < 2s) ++in_time;
@@ -560,7 +565,7 @@ TEST_CASE("client: M16 a peer that refuses, hangs up or cuts its answer is unava
         closed_port = RawPeer([](int) {}).port;
     }
     const auto nobody = make_client(options_for(closed_port));
-    CHECK(nobody->current_user(Secret("at")).error().kind == ErrorKind::unavailable);
+    CHECK(fetch_user(*nobody, Secret("at")).error().kind == ErrorKind::unavailable);
 
     for (const std::string_view before : {"", "HTTP/1.1 200",
                                           "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -568,7 +573,7 @@ TEST_CASE("client: M16 a peer that refuses, hangs up or cuts its answer is unava
         CAPTURE(before);
         RawPeer peer([before](int socket) { say(socket, before); });
         const auto client = make_client(options_for(peer.port));
-        CHECK(client->current_user(Secret("at")).error().kind == ErrorKind::unavailable);
+        CHECK(fetch_user(*client, Secret("at")).error().kind == ErrorKind::unavailable);
         CHECK(peer.connections == 2);
         CHECK(client->exchange_code(Secret("c"), Secret("v"), "r").error().kind ==
               ErrorKind::unavailable);

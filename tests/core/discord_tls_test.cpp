@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "core/discord/calls.hpp"
 #include "core/discord/client.hpp"
 
 using namespace cordgate;
@@ -95,7 +96,9 @@ Result<User> ask(int port, const std::string& host, const std::string& ca_file) 
     options.resolve = [](const std::string&) -> Result<std::vector<std::string>> {
         return std::vector<std::string>{"127.0.0.1"};
     };
-    return make_client(options)->current_user(Secret("at"));
+    auto fetched = fetch_user(*make_client(options), Secret("at"));
+    if (!fetched) return fetched.error();
+    return std::move(fetched->value);
 }
 
 }  // namespace

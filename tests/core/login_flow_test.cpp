@@ -117,30 +117,16 @@ public:
         calls.push_back("revoke");
         return {};
     }
-    Result<User> current_user(const Secret& access_token) override {
+    Result<discord::Reply> request(const discord::Request& request) override {
         const std::lock_guard lock(mutex);
-        calls.push_back("user");
-        if (user_error) return *user_error;
-        User user;
-        const std::string& token = access_token.reveal();
-        const auto dash = token.rfind('-');
-        user.id = Snowflake::parse(dash == token.npos ? "1" : token.substr(dash + 1))
-                      .value_or(Snowflake(1));
-        user.username = "u" + user.id.to_string();
-        return user;
-    }
-    Result<std::vector<Guild>> current_user_guilds(const Secret&) override {
-        const std::lock_guard lock(mutex);
-        calls.push_back("guilds");
-        if (guilds_error) return *guilds_error;
-        return guilds;
-    }
-    Result<discord::Reply> request(const discord::Request&) override { return Error{}; }
-    Result<std::optional<Member>> current_user_member(const Secret&, Snowflake guild) override {
-        const std::lock_guard lock(mutex);
-        calls.push_back("member " + guild.to_string());
-        if (member_errors.count(guild)) return member_errors[guild];
-        return std::optional(Member{"Nick", {Snowflake(70)}, false});
+        const std::string route = request.route.path();
+        const std::string members = "/users/@me/guilds/";
+        if (route == "/users/@me") return user_of(request.access_token.reveal());
+        if (route == "/users/@me/guilds") return list_of_guilds();
+        if (route.starts_with(members)) {
+            return member_of(route.substr(members.size(), route.rfind('/') - members.size()));
+        }
+        return Error{};
     }
 
     std::mutex mutex;
@@ -151,6 +137,33 @@ public:
     std::vector<Guild> guilds;
     std::optional<Error> exchange_error, user_error, guilds_error;
     std::map<Snowflake, Error> member_errors;
+
+private:
+    Result<discord::Reply> user_of(const std::string& token) {
+        calls.push_back("user");
+        if (user_error) return *user_error;
+        const auto dash = token.rfind('-');
+        const auto id = Snowflake::parse(dash == token.npos ? "1" : token.substr(dash + 1))
+                            .value_or(Snowflake(1))
+                            .to_string();
+        return discord::Reply{200, R"({"id":")" + id + R"(","username":"u)" + id + "\"}", {}};
+    }
+    Result<discord::Reply> list_of_guilds() {
+        calls.push_back("guilds");
+        if (guilds_error) return *guilds_error;
+        std::string list;
+        for (const auto& each : guilds) {
+            list.append(list.empty() ? "" : ",");
+            list.append(R"({"id":")" + each.id.to_string() + "\"}");
+        }
+        return discord::Reply{200, "[" + list + "]", {}};
+    }
+    Result<discord::Reply> member_of(const std::string& guild) {
+        calls.push_back("member " + guild);
+        const auto error = member_errors.find(*Snowflake::parse(guild));
+        if (error != member_errors.end()) return error->second;
+        return discord::Reply{200, R"({"nick":"Nick","roles":["70"]})", {}};
+    }
 };
 
 Error discord_error(ErrorKind kind) {
@@ -579,17 +592,8 @@ TEST_CASE("finish: a store that fails is unavailable, before and after Discord")
         }
         Result<TokenGrant> refresh(const Secret& t) override { return inner.refresh(t); }
         Result<void> revoke(const Secret& t) override { return inner.revoke(t); }
-        Result<User> current_user(const Secret& t) override {
-            sessions->down = Error{ErrorKind::unavailable, ErrorSource::store, "died"};
-            return inner.current_user(t);
-        }
-        Result<std::vector<Guild>> current_user_guilds(const Secret& t) override {
-            return inner.current_user_guilds(t);
-        }
-        Result<std::optional<Member>> current_user_member(const Secret& t, Snowflake g) override {
-            return inner.current_user_member(t, g);
-        }
         Result<discord::Reply> request(const discord::Request& r) override {
+            sessions->down = Error{ErrorKind::unavailable, ErrorSource::store, "died"};
             return inner.request(r);
         }
     };
@@ -719,4 +723,29 @@ TEST_CASE("LoginFailure: each has its own code") {
           LoginFailure::forbidden, LoginFailure::invalid_request, LoginFailure::unavailable}) {
         CHECK(codes.insert(to_string(failure)).second);
     }
+}
+
+TEST_CASE("finish: what Discord told is handed on as it was said, for whoever asks next") {
+    auto settings = default_settings();
+    settings.member_guilds = {Snowflake(5), Snowflake(6), Snowflake(9)};
+    Site site(settings);
+    site.api.granted = {"identify", "guilds", "guilds.members.read"};
+    site.api.guilds = {guild(5), guild(6)};
+    site.api.member_errors[Snowflake(6)] = discord_error(ErrorKind::rate_limited);
+    const auto done = site.login();
+    REQUIRE_FALSE(done.failure);
+    using discord::Resource;
+    std::map<Resource, std::string> told;
+    for (const auto& document : done.documents) {
+        CHECK(document.key.user == done.session->identity.user.id);
+        CHECK(document.key.view == discord::key_for(document.key.user, site.api.granted,
+                                                    document.key.resource, document.key.guild)
+                                       .view);
+        CHECK(document.at == done.session->identity.user_at);
+        told[document.key.resource] += document.key.guild.to_string() + document.json;
+    }
+    CHECK(told[Resource::user] == "0" + std::string(R"({"id":"7","username":"u7"})"));
+    CHECK(told[Resource::guilds] == "0" + std::string(R"([{"id":"5"},{"id":"6"}])"));
+    CHECK_MESSAGE(told[Resource::member] == "5" + std::string(R"({"nick":"Nick","roles":["70"]})"),
+                  "what was not told, or only concluded, is not handed on");
 }

@@ -1,12 +1,14 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/internal.hpp"
+#include "tests/support/manual_upstream.hpp"
 
 // What applications ask of Discord through the internal API: quartcord's fetch_*,
 // add_to_guild, request and bot_request.
 
 using namespace cordgate;
 using namespace cordgate::test;
+using namespace std::string_literals;
 namespace demo = cordgate::sim::demo;
 
 namespace {
@@ -100,6 +102,32 @@ TEST_CASE("quartcord C17 U24 U25 U26 U27 G1 G5 G7 G8 G9 G10 G11 G12: fetch_guild
     }
     CHECK_MESSAGE(visit.browser.ask("GET", "/_cordgate/guilds").body == guilds.body,
                   "the visitor's own browser gets the same");
+}
+
+TEST_CASE("quartcord C17 C18: what the login asked Discord for is not asked for again") {
+    const std::string rules = "[{path: /staff/**, require: {guild: '" + garden + "', role: '" +
+                              demo::garden_staff.to_string() + "'}}, {path: /**, access: login}]";
+    Visit visit(demo::robin, {.rules = rules, .login = every_scope});
+    const std::string member = "GET /users/@me/guilds/{guild}/member";
+    const int lists = visit.calls("GET /users/@me/guilds");
+    REQUIRE(visit.calls(member) == 1);
+    for (const char* query :
+         {"", "?cached_only=1", "?max_age=inf", "?max_age=99999999999999999999"}) {
+        CAPTURE(std::string(query));
+        CHECK(visit.get(std::string("/guilds") + query).json().size() == 2);
+        const auto shown = visit.get("/guilds/" + garden + "/member" + query);
+        REQUIRE(shown.status == 200);
+        CHECK(shown.json()["roles"].size() >= 1);
+        CHECK(shown.json().contains("joined_at"));
+    }
+    CHECK(visit.calls("GET /users/@me/guilds") == lists);
+    CHECK(visit.calls(member) == 1);
+
+    // A later login knows better than what is kept.
+    visit.stage.discord.world().kick(demo::robin, demo::garden);
+    auto again = visit.stage.browser_of(demo::robin);
+    CHECK(visit.get("/guilds").json().size() == 1);
+    CHECK(visit.calls("GET /users/@me/guilds") == lists + 1);
 }
 
 TEST_CASE("quartcord U26 B14: a user in no guild has an empty list, not an unknown one") {
@@ -294,6 +322,56 @@ TEST_CASE("quartcord C13 H2: bot_request, any route and method") {
     CHECK(contains(visit.api.get(member).body, demo::garden_staff.to_string()));
     CHECK(visit.api.call("DELETE", role).status == 204);
     CHECK_FALSE(contains(visit.api.get(member).body, demo::garden_staff.to_string()));
+}
+
+TEST_CASE("quartcord C20 C13: a body goes to Discord as it came, whatever form it has") {
+    ManualUpstream discord;
+    Stage stage({.rules = members_only, .discord = bot_token_setting});
+    REQUIRE(stage.stop_gate() == 0);
+    auto yaml = stage.yaml(stage.port());
+    const auto own = "127.0.0.1:" + std::to_string(stage.discord.port()) + "/api/v10";
+    const auto at = yaml.find(own);
+    REQUIRE(at != std::string::npos);
+    yaml.replace(at, own.size(), "127.0.0.1:" + std::to_string(discord.port()) + "/api/v10");
+    stage.folder.write("other.yaml", yaml);
+    Daemon gate(stage.folder.path(), "other.yaml");
+    struct Case {
+        const char* type;
+        std::string body;
+    };
+    const Case cases[] = {
+        {"application/json",                    R"({"content":"n\u00e4h"})"                  },
+        {"application/x-www-form-urlencoded",   "a=%C3%A9+b&a=2"                             },
+        {"multipart/form-data; boundary=\"x\"",
+         "--x\r\nContent-Disposition: form-data; name=\"files[0]\"\r\n\r\na\0b\r\n--x--\r\n"s},
+    };
+    for (const auto& c : cases) {
+        CAPTURE(std::string(c.type));
+        InternalReply answer;
+        std::thread asks([&] {
+            answer = Internal(gate.internal_port())
+                         .call("POST", "/v1/bot/channels/1/messages?wait=true", c.body,
+                               {
+                                   {"Content-Type",       c.type   },
+                                   {"X-Audit-Log-Reason", "%C3%A9!"}
+            });
+        });
+        {
+            auto wire = discord.accept();
+            const auto seen = wire.read_request();
+            CHECK(seen.target() == "/api/v10/channels/1/messages?wait=true");
+            CHECK(seen.field("Content-Type") == c.type);
+            CHECK(seen.field("X-Audit-Log-Reason") == "%C3%A9!");
+            CHECK(seen.body == c.body);
+            wire.send(
+                "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nX-RateLimit-Bucket: "
+                "a%0d%0aX-Evil: b\r\nContent-Length: 8\r\nConnection: close\r\n\r\n{\"id\":1}");
+        }
+        asks.join();
+        CHECK(answer.status == 201);
+        CHECK(answer.body == "{\"id\":1}");
+        CHECK_MESSAGE(answer.field("X-Evil").empty(), "whatever a field of Discord's decodes to");
+    }
 }
 
 TEST_CASE("quartcord B20: a route of Discord's that holds a token is not logged") {

@@ -47,13 +47,6 @@ public:
         return failure(ErrorKind::internal);
     }
     Result<void> revoke(const Secret&) override { return {}; }
-    Result<User> current_user(const Secret&) override { return failure(ErrorKind::internal); }
-    Result<std::vector<Guild>> current_user_guilds(const Secret&) override {
-        return failure(ErrorKind::internal);
-    }
-    Result<std::optional<Member>> current_user_member(const Secret&, Snowflake) override {
-        return failure(ErrorKind::internal);
-    }
 
     Result<TokenGrant> refresh(const Secret& token) override {
         if (meanwhile) meanwhile();
