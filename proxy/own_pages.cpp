@@ -329,7 +329,9 @@ Task<Reply> log_out(Exchange& exchange) {
         exchange.record.user_id = (*session)->identity.user.id;
         log_info("logout", "user_id=" + exchange.record.user_id->to_string() + " session=" +
                                (*session)->handle + " client=" + exchange.client.address);
-        revoke_after_logout(gate, **session);
+        const auto revokes = co_await offload(
+            gate.store_calls, [&]() -> Result<bool> { return is_to_be_revoked(gate, **session); });
+        if (revokes && *revokes) revoke_soon(gate, **session);
     }
     auto out = reply::redirect(303, return_path(exchange).str());
     out.add("Set-Cookie", clear_cookie(cookie_attributes(gate, gate.session_cookie)));

@@ -35,11 +35,17 @@ Result<std::size_t> revoke_grant(Gate& gate, const Session& session, TimePoint u
     return ended->size();
 }
 
-void revoke_after_logout(Gate& gate, const Session& session) {
-    const auto when = gate.settings.logout_revoke;
-    if (when == config::LogoutRevoke::never) return;
-    const bool taken = gate.discord_calls.run([&gate, when, session, until = gate.now()] {
-        if (when == config::LogoutRevoke::last_session && !was_last(gate, session)) return;
+bool is_to_be_revoked(Gate& gate, const Session& session) {
+    switch (gate.settings.logout_revoke) {
+        case config::LogoutRevoke::never: return false;
+        case config::LogoutRevoke::last_session: return was_last(gate, session);
+        case config::LogoutRevoke::always: return true;
+    }
+    return false;
+}
+
+void revoke_soon(Gate& gate, const Session& session) {
+    const bool taken = gate.discord_calls.run([&gate, session, until = gate.now()] {
         const auto done = revoke_grant(gate, session, until);
         if (!done) log_warn("revoke", describe_error(done.error()));
     });

@@ -9,7 +9,10 @@ namespace cordgate::proxy {
 /// whose tokens are dead, end with it. Blocks. How many others were ended.
 Result<std::size_t> revoke_grant(Gate& gate, const Session& session, TimePoint until);
 
-/// What `logout.revoke` asks for after a logout out of `session`. Does not block.
-void revoke_after_logout(Gate& gate, const Session& session);
+/// Whether `logout.revoke` asks for that after a logout out of `session`. Blocks: to be
+/// asked before the logout is answered, since another one may follow.
+bool is_to_be_revoked(Gate& gate, const Session& session);
+/// Does it behind the answer's back. Does not block.
+void revoke_soon(Gate& gate, const Session& session);
 
 }  // namespace cordgate::proxy

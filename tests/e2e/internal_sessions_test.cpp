@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <thread>
 
 #include "tests/support/internal.hpp"
 
@@ -234,14 +235,37 @@ TEST_CASE("quartcord C21: ?revoke=true ends the grant at Discord, and all that h
     CHECK(one.ask("GET", "/x").status() == 401);
 }
 
-TEST_CASE("F37 logout.revoke: last_session waits for the last one") {
+TEST_CASE("F37 logout.revoke: last_session waits for the last one, however busy Discord is") {
     Stage stage({.logout = "revoke: last_session"});
     auto one = stage.browser_of(demo::robin);
     auto two = stage.browser_of(demo::robin);
     auto fern = stage.browser_of(demo::fern);
+    // Logins that hold every thread that may wait for Discord.
+    const std::string token_route = "POST /oauth2/token";
+    const int asked = stage.discord.count(token_route);
+    constexpr int logins = 16;
+    std::vector<Browser> browsers;
+    std::vector<std::string> callbacks;
+    for (int i = 0; i < logins; ++i) {
+        browsers.push_back(stage.browser());
+        const auto to_discord = browsers.back().get("/login").field("Location");
+        callbacks.push_back(browsers.back().get(to_discord).field("Location"));
+    }
+    sim::Fault slow;
+    slow.route = token_route;
+    slow.times = -1;
+    slow.delivery.delay = std::chrono::seconds(2);
+    stage.discord.add_fault(slow);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < logins; ++i) {
+        threads.emplace_back([&, i] { (void)browsers[i].get(callbacks[i]); });
+    }
+    while (stage.discord.count(token_route) < asked + logins) std::this_thread::yield();
+
     CHECK(one.post_form("/logout").status() == 303);
     CHECK(two.ask("GET", "/x").status() == 200);
     CHECK(two.post_form("/logout").status() == 303);
+    for (auto& thread : threads) thread.join();
     REQUIRE(stage.stop_gate() == 0);  // waits for what it still does
     CHECK(stage.discord.count("/oauth2/token/revoke") == 1);
 }
