@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <sstream>
 #include <system_error>
 
 #include "core/ascii.hpp"
@@ -85,6 +87,37 @@ private:
     bool complained_ = false;
 };
 
+// Where documents begin, of the first two. LoadAll never ends where a stray ',' begins a
+// line: yaml-cpp makes empty documents of it without going on.
+class Beginnings final : public YAML::EventHandler {
+public:
+    explicit Beginnings(const std::string& text) {
+        std::istringstream in(text);
+        YAML::Parser parser(in);
+        while (marks_.size() < 2 && parser.HandleNextDocument(*this)) continue;
+    }
+    const YAML::Mark* stuck() const {
+        return more_than_one() && marks_[0].pos == marks_[1].pos ? &marks_[0] : nullptr;
+    }
+    bool more_than_one() const { return marks_.size() > 1; }
+
+private:
+    using Mark = YAML::Mark;
+    using Style = YAML::EmitterStyle::value;
+
+    void OnDocumentStart(const Mark& mark) override { marks_.push_back(mark); }
+    void OnDocumentEnd() override {}
+    void OnNull(const Mark&, YAML::anchor_t) override {}
+    void OnAlias(const Mark&, YAML::anchor_t) override {}
+    void OnScalar(const Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+    void OnSequenceStart(const Mark&, const std::string&, YAML::anchor_t, Style) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const Mark&, const std::string&, YAML::anchor_t, Style) override {}
+    void OnMapEnd() override {}
+
+    std::vector<Mark> marks_;
+};
+
 // yaml-cpp says of a tab only that something else was expected.
 std::string tab_hint(std::string_view text) {
     for (int line = 1; !text.empty(); ++line) {
@@ -145,11 +178,14 @@ Node parse_yaml(std::string_view text, const std::string& name, Problems& proble
     const Place start{name, 1, 1};
     Node root;
     try {
-        const auto documents = YAML::LoadAll(std::string(text));
-        if (documents.size() > 1)
+        const std::string all(text);
+        const Beginnings documents(all);
+        if (const auto* mark = documents.stuck())
+            throw YAML::ParserException(*mark, "unexpected character");
+        if (documents.more_than_one())
             problems.error(start, "", "holds more than one YAML document; one is allowed");
-        if (!documents.empty())
-            root = Converter(name, problems).convert(documents.front(), start, 0);
+        const auto document = YAML::Load(all);
+        if (!document.IsNull()) root = Converter(name, problems).convert(document, start, 0);
     } catch (const YAML::Exception& e) {
         problems.error(place_of(name, e.mark, start), "",
                        "is not valid YAML: " + e.msg + tab_hint(text));

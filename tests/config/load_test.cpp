@@ -52,6 +52,16 @@ void check_clean(const std::string& name, std::string_view yaml,
 
 }  // namespace
 
+TEST_CASE("a file is one YAML document, and what is none is refused at once and where it is") {
+    const Row rows[] = {
+        {"a second document",          "server: {}\n---\nserver: {}\n", "more than one YAML document"       },
+        {"a stray comma, N1",          ",a",                            "1:1: is not valid YAML: unexpected"},
+        {"a stray comma further down", "server: {}\n--- \n,a",          "more than one YAML document"       },
+        {"a stray bracket",            "]",                             "is not valid YAML"                 },
+    };
+    for (const auto& row : rows) check_refused(row);
+}
+
 TEST_CASE("the required settings alone are enough (N20)") {
     const auto loaded = load({.file = "", .environment = minimal(), .flags = {}});
     INFO(all(loaded));
