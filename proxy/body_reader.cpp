@@ -77,7 +77,7 @@ Task<Result<std::string_view>> BodyReader::next() {
         stream_.expires_after(idle_);
         const auto size = co_await stream_.read_into(buffer_, room_);
         if (!size) co_return size.error();
-        if (*size >= room_) room_ = std::min(2 * room_, max_room);
+        if (grows_ && *size >= room_) room_ = std::min(2 * room_, max_room);
         if (*size == 0) {
             if (framing_ == http::Framing::until_close) {
                 done_ = true;

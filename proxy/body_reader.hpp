@@ -38,6 +38,9 @@ public:
     /// "Name: value\r\n" lines, complete at the end of the body.
     std::string_view trailers() const { return trailers_; }
 
+    /// Who gets the pieces does not keep up: larger ones would only take memory.
+    void stop_growing() { grows_ = false; }
+
     bool done() const { return done_; }
     std::uint64_t size() const { return total_; }
     /// Whether any of the body, or its end, is still to come from the peer.
@@ -51,8 +54,9 @@ private:
     Result<std::string_view> counted(std::string_view piece);
     Error failure(ErrorKind kind, std::string_view what) const;
 
-    /// Room for the next read: more when the peer is fast enough to fill it.
-    static constexpr std::size_t max_room = 256 * 1024;
+    /// Room for the next read: more where both sides are fast enough to use it, which
+    /// saves system calls and wake-ups.
+    static constexpr std::size_t max_room = 512 * 1024;
 
     Stream& stream_;
     Buffer& buffer_;
@@ -66,6 +70,7 @@ private:
     std::uint64_t total_ = 0;
     std::size_t lent_ = 0;  ///< bytes of the buffer that the caller still looks at
     bool done_ = false;
+    bool grows_ = true;
     const HeaderPolicy* policy_ = nullptr;
     std::string trailers_;
 };

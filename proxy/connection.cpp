@@ -37,6 +37,7 @@ Task<void> Connection::run(TlsContext tls) {
         }
         wait = timeouts.idle;
         next = co_await serve_one();
+        was_used_ = true;
     }
     if (next == Next::linger) co_await linger();
     if (next == Next::abort) co_return stream_.abort();
@@ -56,6 +57,12 @@ void Connection::drain() {
     // Without a whole head there is no request that would have to be finished.
     if (!exchange_ || tunnel) stream_.cancel_waiting();
     if (tunnel) tunnel->cancel_waiting();
+}
+
+bool Connection::end_if_idle() {
+    if (!was_used_ || exchange_ || !input_.empty()) return false;
+    stream_.cancel_waiting();
+    return true;
 }
 
 /// Leaves what follows a head of `size` bytes in the input.

@@ -36,6 +36,8 @@ public:
     /// No further request: an idle connection ends now, a tunnel gets its close
     /// frame, a request under way is finished.
     void drain();
+    /// Ends it if it waits for a further request of which no byte has come; false if not.
+    bool end_if_idle();
     /// Ends it, whatever is under way.
     void cut() { stream_.abort(); }
 
@@ -56,6 +58,7 @@ private:
     Peer peer_;
     RecentToken recent_token_;
     Exchange* exchange_ = nullptr;  ///< the one under way
+    bool was_used_ = false;         ///< had a request
 };
 
 }  // namespace cordgate::proxy

@@ -69,6 +69,7 @@ struct Gate {
 
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> connections{0};
+    std::size_t most_connections = 0;  ///< that descriptors suffice for; set before workers run
     StatusCounts requests;
     StatusCounts internal_requests;
     LoginCounts login_counts;

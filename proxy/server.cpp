@@ -1,11 +1,13 @@
 #include "proxy/server.hpp"
 
 #include <netinet/in.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <list>
 #include <mutex>
 #include <stdexcept>
@@ -61,17 +63,30 @@ std::optional<IpAddress> address_of(const sockaddr_storage& from) {
     return address;
 }
 
-/// Everything a connection needs a descriptor for: itself and an upstream's.
-void raise_descriptor_limit() {
+/// Raises the limit of descriptors as far as we may; returns it.
+std::size_t raise_descriptor_limit() {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<std::size_t>::max();
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_max < 4096) {
         log_warn("limits", "only " + std::to_string(limit.rlim_max) +
                                " file descriptors are allowed; each request may need two");
     }
+    return limit.rlim_max;
 }
+
+/// How many clients there may be so that each can have an upstream connection, and the
+/// store, Discord and the internal API what they need. To be asked once all else is open.
+std::size_t clients_within(std::size_t descriptors) {
+    // The kernel gives the lowest number that is free: so many are in use.
+    const Descriptor probe(::eventfd(0, EFD_CLOEXEC));
+    const auto used = static_cast<std::size_t>(std::max(probe.get(), 0));
+    const auto spare = std::min<std::size_t>(descriptors / 8, 64);
+    return std::max<std::size_t>(descriptors - std::min(descriptors, used + spare), 4) / 2;
+}
+
+constexpr std::chrono::seconds complaint_pause{5};
 
 /// One event loop on one thread, with its own listeners and upstream pool.
 class Worker {
@@ -105,6 +120,9 @@ private:
     void admit(Descriptor socket, const sockaddr_storage& from);
     Task<void> serve(Descriptor socket, std::optional<IpAddress> peer, std::string client);
     bool has_room_for(const std::string& client);
+    /// Ends some of the idle clients, the oldest first, so that others are served.
+    void shed();
+    void refuse(const Descriptor& socket);
 
     Gate& gate_;
     ClientCounts& clients_;
@@ -115,6 +133,7 @@ private:
     WorkerContext context_;
     std::list<Connection> connections_;
     std::list<Acceptor> acceptors_;
+    SteadyClock::time_point last_refusal_{};
     std::thread thread_;
 };
 
@@ -122,7 +141,9 @@ void Worker::add(ListeningSocket socket) {
     const auto admit_it = [this](Descriptor client, const sockaddr_storage& from) {
         admit(std::move(client), from);
     };
-    acceptors_.emplace_back(loop_, std::move(socket), admit_it);
+    // Whether a further client would leave each of them a descriptor for its upstream.
+    const auto has_room = [this] { return gate_.connections.load() < gate_.most_connections; };
+    acceptors_.emplace_back(loop_, std::move(socket), admit_it, has_room, [this] { shed(); });
 }
 
 bool Worker::has_room_for(const std::string& client) {
@@ -134,9 +155,24 @@ bool Worker::has_room_for(const std::string& client) {
 void Worker::admit(Descriptor socket, const sockaddr_storage& from) {
     const auto peer = address_of(from);
     auto client = peer ? peer->limit_key() : std::string("unix");
-    if (!has_room_for(client)) return;  // closed at once: cheaper than any answer
+    if (!has_room_for(client)) return refuse(socket);
     gate_.connections.fetch_add(1);
     loop_.spawn(serve(std::move(socket), peer, std::move(client)));
+}
+
+/// One too many: told so as far as that costs nothing, and closed at once.
+void Worker::refuse(const Descriptor& socket) {
+    static constexpr std::string_view answer =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+        "Content-Length: 98\r\nCache-Control: no-store\r\nRetry-After: 5\r\nConnection: "
+        "close\r\n\r\n"
+        R"({"status":503,"title":"Service Unavailable","code":"unavailable","detail":"Too many connections"})"
+        "\n";
+    if (!tls_) ::send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    gate_.requests.add(503);
+    if (loop_.now() - last_refusal_ < complaint_pause) return;
+    last_refusal_ = loop_.now();
+    log_warn("limits", "more clients than server.limits allow; further ones are refused");
 }
 
 Task<void> Worker::serve(Descriptor socket, std::optional<IpAddress> peer, std::string client) {
@@ -159,6 +195,13 @@ Task<void> Worker::serve(Descriptor socket, std::optional<IpAddress> peer, std::
         co_await self->run(std::move(tls));
     } catch (const std::exception& bug) {
         log_error("bug", std::string("escaped a connection: ") + bug.what());
+    }
+}
+
+void Worker::shed() {
+    auto left = std::clamp<std::size_t>(connections_.size() / 8, 1, 32);
+    for (auto it = connections_.rbegin(); left > 0 && it != connections_.rend(); ++it) {
+        if (it->end_if_idle()) --left;
     }
 }
 
@@ -206,7 +249,7 @@ Server::~Server() {
 }
 
 void Server::start() {
-    raise_descriptor_limit();
+    const auto descriptors = raise_descriptor_limit();
     const auto& server = impl_->gate.settings.server;
     const auto count = server.workers > 0
                            ? server.workers
@@ -225,6 +268,7 @@ void Server::start() {
         impl_->workers.front().add(std::move(socket));
     }
     impl_->internal.start();
+    impl_->gate.most_connections = clients_within(descriptors);
     for (auto& worker : impl_->workers) worker.start();
     impl_->running = true;
 }

@@ -211,6 +211,7 @@ Task<bool> UpstreamExchange::tell_to_continue() {
 /// The rest of the body. Stops quietly when the upstream does not want more:
 /// its answer may be on its way, and decides.
 Task<void> UpstreamExchange::send_body() {
+    const auto& loop = *EventLoop::current();
     BodyBatch batch(x_.head.framing == http::Framing::chunked);
     while (!batch.ended()) {
         auto piece = x_.body.next_buffered();
@@ -224,8 +225,10 @@ Task<void> UpstreamExchange::send_body() {
             co_return;
         }
         connection_->stream.expires_after(timeouts_.upstream);
+        const auto pass = loop.passes();
         const auto sent = co_await connection_->stream.write(batch.parts());
         if (!sent) co_return;
+        if (loop.passes() != pass) x_.body.stop_growing();
         // What is slow now is the client, which has a deadline of its own.
         connection_->stream.expires_never();
     }
@@ -240,6 +243,7 @@ Task<bool> UpstreamExchange::read_head() {
     auto& buffer = connection_->buffer;
     http::HeadScanner scanner;
     bool is_first_piece = true;
+    std::optional<SteadyClock::time_point> begun;
     for (;;) {
         if (!buffer.empty() && std::exchange(is_first_piece, false)) {
             const auto size = http::parse_response_at_once(buffer.view(), response_limits,
@@ -264,7 +268,18 @@ Task<bool> UpstreamExchange::read_head() {
             fail({ErrorKind::malformed_reply, ErrorSource::upstream, std::string(refusal->reason)});
             co_return false;
         }
-        if (request_sent_) connection_->stream.expires_after(timeouts_.upstream);
+        // The time for a head runs from its first byte, however it drips in.
+        auto time_left = timeouts_.upstream;
+        if (!buffer.empty()) {
+            const auto now = EventLoop::current()->now();
+            if (!begun) begun = now;
+            time_left -= std::chrono::floor<config::Duration>(now - *begun);
+            if (time_left.count() <= 0) {
+                fail({ErrorKind::timed_out, ErrorSource::upstream, "head: timed out"});
+                co_return false;
+            }
+        }
+        if (request_sent_) connection_->stream.expires_after(time_left);
         const auto size = co_await connection_->stream.read_into(buffer, BlockCache::block_size);
         if (!size) {
             fail(size.error());
@@ -370,6 +385,7 @@ Task<void> UpstreamExchange::relay_body(bool chunked) {
     BodyReader body(connection_->stream, connection_->buffer, response_, ErrorSource::upstream,
                     timeouts_.upstream);
     if (passes_trailers()) body.keep_trailers(x_.gate.headers);
+    const auto& loop = *EventLoop::current();
     BodyBatch batch(chunked);
     while (!batch.ended()) {
         auto piece = body.next_buffered();
@@ -379,8 +395,10 @@ Task<void> UpstreamExchange::relay_body(bool chunked) {
         if (batch.failure() && !x_.head_sent) co_return fail(*batch.failure());
         x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
+        const auto pass = loop.passes();
         const auto sent = co_await x_.stream.write(batch.parts());
         if (!sent) co_return cut_client(sent.error());
+        if (loop.passes() != pass) body.stop_growing();
         x_.out.clear();
         x_.record.response_bytes += batch.size();
     }

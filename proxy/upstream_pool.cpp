@@ -145,7 +145,13 @@ Task<Result<UpstreamPtr>> UpstreamPool::connect(std::size_t index) {
     for (const auto& address : *addresses) {
         auto connection = std::make_unique<UpstreamConnection>(loop_);
         connection->stream.expires_after(share);
-        const auto connected = co_await connection->stream.connect(address);
+        auto connected = co_await connection->stream.connect(address);
+        if (!connected && connected.error().source == ErrorSource::gate && close_idle()) {
+            // Out of descriptors: those that rest serve nobody.
+            connection = std::make_unique<UpstreamConnection>(loop_);
+            connection->stream.expires_after(share);
+            connected = co_await connection->stream.connect(address);
+        }
         if (!connected) {
             last = connected.error();
             continue;

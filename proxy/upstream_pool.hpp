@@ -48,8 +48,14 @@ public:
     /// A new one. Unavailable or timed_out when no address answers.
     Task<Result<UpstreamPtr>> connect(std::size_t upstream);
     void put_back(std::size_t upstream, UpstreamPtr connection);
-    void close_idle() {
-        for (auto& idle : idle_) idle = {};
+    /// True when there were any.
+    bool close_idle() {
+        bool any = false;
+        for (auto& idle : idle_) {
+            any = any || !idle.rested.empty() || !idle.resting.empty();
+            idle = {};
+        }
+        return any;
     }
 
 private:

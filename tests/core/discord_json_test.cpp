@@ -469,7 +469,7 @@ TEST_CASE("parse_oauth_error and parse_api_error: only their own shapes") {
     }
 }
 
-TEST_CASE("is_json: one value, whole and within limits") {
+TEST_CASE("is_json: one value, whole and within limits, J24") {
     for (const auto text : {"{}", "[1,2]", "null", "\"x\"", "1", R"({"a":{"a":1}})"}) {
         CHECK(is_json(text));
     }

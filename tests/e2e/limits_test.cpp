@@ -4,7 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
 #include <list>
+#include <sstream>
 #include <thread>
 
 #include "tests/support/manual_upstream.hpp"
@@ -218,6 +221,28 @@ TEST_CASE("J8 J9 J18 a body that stands still is given up, whoever is slow") {
         CHECK(Steady::now() - begin >= std::chrono::milliseconds(900));
         CHECK(growth.stays_below(32));
     }
+    SUBCASE("J9 I20 the client does not read what comes before the answer") {
+        Stage stage({.server = "timeouts: {body: 1s, upstream: 1h}", .upstreams = app.setting()});
+        // So little room that the hints have to wait.
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const int room = 4096;
+        ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+        sockaddr_in gate{};
+        gate.sin_family = AF_INET;
+        gate.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        gate.sin_port = htons(static_cast<std::uint16_t>(stage.port()));
+        REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&gate), sizeof gate) == 0);
+        auto client = Wire::adopt(fd);
+        client.send(get());
+        auto upstream = app.accept();
+        upstream.read_request();
+        const auto begin = Steady::now();
+        const auto hint =
+            "HTTP/1.1 103 Early Hints\r\nX: " + std::string(120'000, 'x') + "\r\n\r\n";
+        for (int i = 0; i < 60; ++i) upstream.send(hint);
+        CHECK_MESSAGE(upstream.read_until_close().empty(), "given up");
+        CHECK(Steady::now() - begin >= std::chrono::milliseconds(900));
+    }
     SUBCASE("J18 the application does not send") {
         Stage stage({.server = "timeouts: {upstream: 500ms}", .upstreams = app.setting()});
         Wire client(stage.port());
@@ -243,7 +268,7 @@ TEST_CASE("J10 an idle connection ends without a word") {
     CHECK_FALSE(wire.was_reset());
 }
 
-TEST_CASE("J12 connections beyond the limit wait or are refused, and the others go on") {
+TEST_CASE("J12 connections beyond the limit are refused with a word, and the others go on") {
     for (const char* limit : {"connections: 4", "connections_per_client: 4"}) {
         CAPTURE(std::string(limit));
         Stage stage({.limits = limit});
@@ -256,9 +281,13 @@ TEST_CASE("J12 connections beyond the limit wait or are refused, and the others 
         stage.app.forget();
         {
             Wire refused(stage.port());
-            refused.send(get());
-            refused.finish_sending();
-            // Refused with a word, without one, or not yet.
+            const auto answer = refused.read_response();
+            CHECK(answer.status() == 503);
+            CHECK(answer.complete);
+            CHECK(answer.field("Content-Type") == "application/problem+json");
+            CHECK(answer.has("Retry-After"));
+            CHECK(refused.is_closed());
+            CHECK(stage.gate().process().says("more clients than server.limits allow"));
             held.back().send(get("/public/held"));
             CHECK(held.back().read_response().status() == 200);
             for (const auto& seen : stage.app.requests()) CHECK(seen.target() == "/public/held");
@@ -269,6 +298,61 @@ TEST_CASE("J12 connections beyond the limit wait or are refused, and the others 
         while (status != 200 && Steady::now() < end) status = stage.ask(get()).status();
         CHECK_MESSAGE(status == 200, "there is room again");
     }
+}
+
+TEST_CASE("J13 a connection may have as many requests as it likes") {
+    Stage stage;
+    Wire wire(stage.port());
+    int served = 0;
+    for (int i = 0; i < 3000; ++i) {
+        wire.send(get());
+        const auto answer = wire.read_response();
+        served += answer.status() == 200 && !answer.has("Connection");
+    }
+    CHECK(served == 3000);
+}
+
+namespace {
+
+/// Clock ticks that a process has used the CPU for.
+long ticks_of(int pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::istringstream fields(text.substr(text.rfind(')') + 2));
+    std::string skipped;
+    for (int i = 0; i < 11; ++i) fields >> skipped;
+    long user = 0, system = 0;
+    fields >> user >> system;
+    return user + system;
+}
+
+}  // namespace
+
+TEST_CASE("O1 without descriptors new clients wait, and who is served finds an application") {
+    Stage stage({.limits = "", .descriptors = 96});
+    CHECK_MESSAGE(contains(stage.gate().log(), "only 96 file descriptors are allowed"), "at start");
+    stage.app.holds("/public/slow");
+    std::list<Wire> clients;
+    for (int i = 0; i < 200; ++i) {
+        clients.emplace_back(stage.port());
+        clients.back().send(get("/public/slow"));
+    }
+    REQUIRE(stage.gate().process().says("new clients wait until others have gone"));
+    const auto ticks = ticks_of(stage.gate().process().pid());
+    const auto begin = Steady::now();
+    while (Steady::now() - begin < std::chrono::seconds(1)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    CHECK_MESSAGE(ticks_of(stage.gate().process().pid()) - ticks < 50, "waiting is no spinning");
+    CHECK(stage.app.count() >= 8);
+    // Those who are served keep their connections; idle ones make room for who waits.
+    stage.app.release();
+    int served = 0;
+    for (auto& client : clients) served += client.read_response().status() == 200;
+    CHECK(served == 200);
+    CHECK_MESSAGE(!contains(stage.gate().log(), "status=503"), "none for want of descriptors");
+    clients.clear();
+    CHECK(stage.ask(get()).status() == 200);
 }
 
 TEST_CASE("J15 J16 J17 an application that cannot be asked or does not answer has its own status") {
@@ -284,6 +368,48 @@ TEST_CASE("J15 J16 J17 an application that cannot be asked or does not answer ha
             {.server = "timeouts: {connect: 500ms}",
              .upstreams = "[{url: 'http://127.0.0.1:" + std::to_string(full.port()) + "'}]"});
         CHECK(stage.ask(get()).status() == 504);
+    }
+    SUBCASE("J17 a head that drips") {
+        ManualUpstream app;
+        Stage stage({.server = "timeouts: {upstream: 1s}", .upstreams = app.setting()});
+        Wire client(stage.port());
+        client.send(get());
+        auto upstream = app.accept();
+        upstream.read_request();
+        const auto begin = Steady::now();
+        upstream.send("HTTP/1.1 200 OK\r\nX-Drip: ");
+        std::atomic<bool> answered = false;
+        std::thread reader([&] {
+            CHECK(client.read_response().status() == 504);
+            answered = true;
+        });
+        while (!answered && Steady::now() - begin < patience) {
+            upstream.send("x");
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        CHECK(Steady::now() - begin < std::chrono::seconds(10));
+        reader.join();
+        CHECK(upstream.is_closed());
+    }
+    SUBCASE("J17 a head that drips while the body is still sent") {
+        ManualUpstream app;
+        Stage stage({.server = "timeouts: {upstream: 1s, body: 1h}", .upstreams = app.setting()});
+        Wire client(stage.port());
+        client.send("POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+        auto upstream = app.accept();
+        const auto begin = Steady::now();
+        upstream.send("HTTP/1.1 200 OK\r\nX-Drip: ");
+        std::atomic<bool> answered = false;
+        std::thread reader([&] {
+            CHECK(client.read_response().status() == 504);
+            answered = true;
+        });
+        while (!answered && Steady::now() - begin < patience) {
+            upstream.send("x");
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        CHECK(Steady::now() - begin < std::chrono::seconds(10));
+        reader.join();
     }
     SUBCASE("J17 silence") {
         ManualUpstream app;

@@ -132,6 +132,37 @@ TEST_CASE("P2 a drain ends at its time, P3 or at a second signal") {
     }
 }
 
+TEST_CASE("P3 a second signal ends a gate whose Discord hangs, at once") {
+    Stage stage({.server = "timeouts: {drain: 1h}"});
+    sim::Fault hangs;
+    hangs.route = "POST /oauth2/token";
+    hangs.delivery.delay = std::chrono::seconds(9);
+    stage.discord.add_fault(hangs);
+    auto browser = stage.browser();
+    stage.discord.approve_as(sim::demo::fern);
+    const auto back = browser.get(browser.get("/login").field("Location"));
+    REQUIRE(back.status() == 302);
+    const int calls = stage.discord.count("POST /oauth2/token");
+    std::thread visitor([&] {
+        try {
+            CHECK(browser.get(back.field("Location")).status() == 0);
+        } catch (const std::runtime_error&) {  // closed without an answer
+        }
+    });
+    const auto asked = std::chrono::steady_clock::now() + patience;
+    while (stage.discord.count("POST /oauth2/token") == calls &&
+           std::chrono::steady_clock::now() < asked) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    stage.gate().process().signal(SIGTERM);
+    REQUIRE(stage.gate().process().says("drain: "));
+    const auto begin = std::chrono::steady_clock::now();
+    stage.gate().process().signal(SIGTERM);
+    CHECK(stage.gate().process().wait() == 0);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
+    visitor.join();
+}
+
 TEST_CASE("P7 after kill -9 it starts again on the same port with the same sessions") {
     Stage stage;
     auto fern = stage.browser_of(demo::fern);

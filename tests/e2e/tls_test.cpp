@@ -3,6 +3,7 @@
 #include <httplib.h>
 
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "tests/support/stage.hpp"
@@ -263,6 +264,105 @@ TEST_CASE("K10 K12 an https application is believed by its certificate, and to i
         CHECK(answer.body == "half");
         CHECK_FALSE(answer.complete);
     }
+}
+
+namespace {
+
+/// An application by TLS that says more than its answer to /public/first, and says of any
+/// other request on which connection it came.
+constexpr const char* talkative = R"py(
+import os, socket, ssl, sys, threading, time
+how = sys.argv[3]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], os.getpid(), flush=True)
+def answer(body):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+def serve(plain, number):
+    try:
+        wire = context.wrap_socket(plain, server_side=True)
+        data = b""
+        while True:
+            while b"\r\n\r\n" not in data:
+                piece = wire.recv(65536)
+                if not piece: return
+                data += piece
+            head, data = data.split(b"\r\n\r\n", 1)
+            if b" /public/first " in head:
+                surplus = answer(b"somebody else's")
+                if how == "one record": wire.sendall(answer(b"first") + surplus)
+                if how == "its own record": wire.sendall(answer(b"first")); wire.sendall(surplus)
+                if how == "part of a record": wire.sendall(answer(b"first") + b"H")
+                if how == "later": wire.sendall(answer(b"first")); time.sleep(0.2); wire.sendall(surplus)
+            else:
+                wire.sendall(answer(b"connection %d" % number))
+    except OSError:
+        pass
+number = 0
+while True:
+    plain = listener.accept()[0]
+    number += 1
+    threading.Thread(target=serve, args=(plain, number), daemon=True).start()
+)py";
+
+}  // namespace
+
+TEST_CASE("A60 K10 what an https application says behind its answer is nobody's") {
+    TemporaryFolder folder;
+    make_certificate(folder, "app", "app.internal");
+    folder.write("talkative.py", talkative);
+    for (const char* how : {"one record", "its own record", "part of a record", "later"}) {
+        CAPTURE(std::string(how));
+        FILE* const pipe =
+            ::popen(("exec python3 " + folder.file("talkative.py") + " " + folder.file("app.pem") +
+                     " " + folder.file("app.key") + " '" + how + "'")
+                        .c_str(),
+                    "r");
+        char line[32] = {};
+        REQUIRE(std::fgets(line, sizeof line, pipe));
+        {
+            Stage stage(
+                {.upstreams = "[{url: 'https://127.0.0.1:" + std::to_string(std::atoi(line)) +
+                              "', tls: {insecure_skip_verify: true}}]"});
+            for (int i = 0; i < 5; ++i) {
+                Wire wire(stage.port());
+                wire.send(stage.request("GET /public/first"));
+                CHECK(wire.read_response().body == "first");
+                // What is not here yet when the next request goes out nobody can see.
+                if (std::string(how) == "later" || std::string(how) == "its own record") {
+                    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+                }
+                // Pipelined behind it, and by others.
+                wire.send(stage.request("GET /public/second"));
+                CHECK(contains(wire.read_response().body, "connection "));
+                const auto other = stage.ask(stage.request("GET /public/third"));
+                CHECK(contains(other.body, "connection "));
+            }
+        }
+        ::kill(std::atoi(std::strchr(line, ' ')), SIGKILL);
+        ::pclose(pipe);
+    }
+}
+
+TEST_CASE("K6 the name in the handshake decides nothing, and Host decides all") {
+    Secure secure;
+    CHECK(contains(secure.client("-servername other.example"), "HTTP/1.1 200 OK"));
+    CHECK(secure.stage.app.last().field("Host") == "app.example");
+    // Whoever names a host in the handshake that is served, and asks for one that is not.
+    Certified folder;
+    Stage stage({.public_url = "https://app.example",
+                 .server = "tls: {cert_file: '" + folder.file("gate.pem") + "', key_file: '" +
+                           folder.file("gate.key") + "'}",
+                 .upstreams = "[{url: 'http://127.0.0.1:1', host: app.example}]"});
+    const auto asked = [&](const std::string& host) {
+        return shell("printf 'GET /public/x HTTP/1.1\\r\\nHost: " + host +
+                     "\\r\\nConnection: close\\r\\n\\r\\n' | timeout 20 openssl s_client "
+                     "-ign_eof -servername app.example -connect 127.0.0.1:" +
+                     std::to_string(stage.port()));
+    };
+    CHECK(contains(asked("elsewhere.example"), "HTTP/1.1 421 "));
+    CHECK(contains(asked("app.example"), "HTTP/1.1 502 "));
 }
 
 TEST_CASE("K11 a Discord that cannot prove who it is gets no code") {

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <thread>
+#include <vector>
 
 #include "tests/support/manual_upstream.hpp"
 #include "tests/support/resident.hpp"
@@ -215,8 +216,10 @@ namespace {
 
 /// A tunnel of which the test holds both ends.
 struct Tunnel {
-    explicit Tunnel(const std::string& more = "")
-        : stage({.upstreams = app.setting()}), client(stage.port()), server(open(more)) {}
+    explicit Tunnel(const std::string& more = "", const std::string& server_setting = "")
+        : stage({.server = server_setting, .upstreams = app.setting()}),
+          client(stage.port()),
+          server(open(more)) {}
 
     ManualUpstream app;
     Stage stage;
@@ -342,4 +345,39 @@ TEST_CASE("H9 H15 who does not read holds back who writes, and costs no memory")
           std::string(pieces * piece.size(), 'x'));
     writer.join();
     CHECK(growth.stays_below(32));
+}
+
+TEST_CASE("H16 a tunnel may be silent for longer than any time-out of HTTP") {
+    Tunnel tunnel("", "timeouts: {header: 300ms, idle: 300ms, body: 300ms, upstream: 300ms}");
+    const auto begin = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(1500)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    tunnel.client.send(frame("still here"));
+    CHECK(tunnel.server.read_bytes(frame("still here").size()) == frame("still here"));
+    tunnel.server.send("\x81\x02me");
+    CHECK(tunnel.client.read_bytes(4) == "\x81\x02me");
+}
+
+TEST_CASE("H18 tunnels count as connections, and one too many leaves the others alone") {
+    for (const char* limit : {"connections: 3", "connections_per_client: 3"}) {
+        CAPTURE(std::string(limit));
+        Stage stage({.limits = limit});
+        stage.app.echoes("/public/socket");
+        std::vector<Wire> tunnels;
+        for (int i = 0; i < 3; ++i) {
+            auto& wire = tunnels.emplace_back(stage.port());
+            wire.send(stage.request("GET /public/socket", handshake));
+            REQUIRE(wire.read_response().status() == 101);
+        }
+        for (int i = 0; i < 5; ++i) {
+            Wire refused(stage.port());
+            CHECK(refused.read_response().status() == 503);
+        }
+        for (auto& wire : tunnels) {
+            wire.send(frame("on we go"));
+            CHECK(wire.read_bytes(frame("on we go").size()) == frame("on we go"));
+        }
+        CHECK(stage.app.count() == 3);
+    }
 }

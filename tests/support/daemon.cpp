@@ -63,8 +63,13 @@ std::string TemporaryFolder::write(const std::string& name, std::string_view tex
 // --- a process -------------------------------------------------------------------
 
 Process::Process(const fs::path& folder, const std::vector<std::string>& arguments,
-                 const std::map<std::string, std::string>& environment) {
-    std::vector<std::string> words{program()};
+                 const std::map<std::string, std::string>& environment, std::size_t descriptors) {
+    std::vector<std::string> words;
+    if (descriptors > 0) {
+        words = {"/bin/sh", "-c",
+                 "ulimit -n " + std::to_string(descriptors) + "; exec \"$0\" \"$@\""};
+    }
+    words.push_back(program());
     words.insert(words.end(), arguments.begin(), arguments.end());
     auto variables = make_environment(environment);
     int ends[2];
@@ -78,7 +83,7 @@ Process::Process(const fs::path& folder, const std::vector<std::string>& argumen
     // Sockets of the test's own servers are not the daemon's to keep open.
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-    const int error = ::posix_spawn(&pid_, program().c_str(), &actions, nullptr,
+    const int error = ::posix_spawn(&pid_, words.front().c_str(), &actions, nullptr,
                                     pointers(words).data(), pointers(variables).data());
     posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
@@ -159,8 +164,8 @@ Finished run(const fs::path& folder, const std::vector<std::string>& arguments,
 
 // --- the daemon --------------------------------------------------------------------
 
-Daemon::Daemon(const fs::path& folder, const std::string& file)
-    : process_(folder, {"serve", "--config", file}) {
+Daemon::Daemon(const fs::path& folder, const std::string& file, std::size_t descriptors)
+    : process_(folder, {"serve", "--config", file}, {}, descriptors) {
     if (!process_.says("(internal)")) {
         throw std::runtime_error("cordgate did not start:\n" + process_.output());
     }

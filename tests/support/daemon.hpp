@@ -34,9 +34,10 @@ private:
 class Process {
 public:
     /// `arguments` go behind the program's name; the rest of the environment is ours
-    /// without CORDGATE_*.
+    /// without CORDGATE_*. `descriptors`: how many files it may have open; 0: as many as we.
     Process(const std::filesystem::path& folder, const std::vector<std::string>& arguments,
-            const std::map<std::string, std::string>& environment = {});
+            const std::map<std::string, std::string>& environment = {},
+            std::size_t descriptors = 0);
     /// Kills it if it still runs.
     ~Process();
     Process(const Process&) = delete;
@@ -77,7 +78,8 @@ Finished run(const std::filesystem::path& folder, const std::vector<std::string>
 class Daemon {
 public:
     /// `file`: the configuration, as seen from `folder`.
-    explicit Daemon(const std::filesystem::path& folder, const std::string& file = "cordgate.yaml");
+    explicit Daemon(const std::filesystem::path& folder, const std::string& file = "cordgate.yaml",
+                    std::size_t descriptors = 0);
 
     int internal_port() const { return internal_port_; }
     std::string log() const { return process_.output(); }

@@ -78,7 +78,7 @@ void Stage::start_gate() {
         gate_here_ = std::make_unique<GateHere>(folder.path(), "cordgate.yaml", *script_.clock);
         return;
     }
-    gate_ = std::make_unique<Daemon>(folder.path());
+    gate_ = std::make_unique<Daemon>(folder.path(), "cordgate.yaml", script_.descriptors);
 }
 
 int Stage::stop_gate() {

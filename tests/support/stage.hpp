@@ -34,7 +34,8 @@ struct Script {
     std::string discord = {};    ///< with bot_token_setting for bot features
     std::string internal = {};
     std::string log = "level: debug";
-    std::string rest = {};  ///< further sections
+    std::string rest = {};        ///< further sections
+    std::size_t descriptors = 0;  ///< that the gate may have open; 0: as many as we
     /// Set: Discord goes by it, and so does the gate, which is in this process.
     const TestClock* clock = nullptr;
 };
