@@ -25,7 +25,7 @@ Acceptor::Acceptor(EventLoop& loop, ListeningSocket socket, Admit admit,
 
 void Acceptor::close() {
     // Another loop may have the same socket open: closing ours does not end the watch.
-    if (socket_.is_open()) loop_.unwatch_listener(socket_.get());
+    if (socket_.is_open()) loop_.unwatch(socket_.get());
     loop_.forget(*this);
     expires_never();
     socket_.close();
@@ -60,7 +60,7 @@ void Acceptor::pause(int error) {
                   std::string(std::strerror(error)) + "; new clients wait until others have gone");
     }
     shed_();
-    loop_.unwatch_listener(socket_.get());
+    loop_.unwatch(socket_.get());
     expires_after(std::chrono::milliseconds(0));
 }
 

@@ -3,6 +3,7 @@
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <atomic>
 
 #include <algorithm>
 #include <memory>
@@ -15,7 +16,7 @@ namespace {
 struct Logging {
     std::shared_ptr<spdlog::logger> logger;
     bool json = false;
-    bool access = true;
+    std::atomic<bool> access = true;
 };
 
 Logging& logging() {
@@ -110,6 +111,12 @@ void start_logging(const config::Log& log) {
                               spdlog::pattern_time_type::utc);
     state.logger->set_level(level_of(log.level));
     state.logger->flush_on(spdlog::level::warn);
+}
+
+void adjust_logging(const config::Log& log) {
+    auto& state = logging();
+    state.access = log.access;
+    state.logger->set_level(level_of(log.level));
 }
 
 void stop_logging() {

@@ -36,6 +36,8 @@ struct AccessRecord {
 /// request (the number lost is logged at the end).
 void start_logging(const config::Log& log);
 /// Writes what is waiting.
+/// Takes up log.level and log.access; log.format is that of the start. Any thread.
+void adjust_logging(const config::Log& log);
 void stop_logging();
 
 /// At level info and only with `log.access`; a status from 500 is a warning, and

@@ -14,26 +14,37 @@ constexpr std::size_t linger_bytes = 64 * 1024 * 1024;  // the time ends it befo
 
 }  // namespace
 
-Connection::Connection(WorkerContext& worker, Descriptor socket,
+Connection::Connection(WorkerContext& worker, IdleClient client,
                        const std::optional<IpAddress>& peer)
     : worker_(worker),
-      stream_(worker.loop, std::move(socket), ErrorSource::client),
-      peer_(worker.gate.trusted.know(peer)) {}
+      stream_(worker.loop, std::move(client.socket), ErrorSource::client, std::move(client.tls)),
+      peer_(worker.gate.trusted.know(peer)),
+      was_used_(client.was_used) {}
 
 /// What waits here costs memory ten thousand times over: it holds no more than
 /// the stream.
 Task<void> Connection::run(TlsContext tls) {
     if (tls && !co_await secure(std::move(tls))) co_return;
     const auto& timeouts = worker_.gate.settings.server.timeouts;
-    auto wait = timeouts.header;
+    auto wait = was_used_ ? timeouts.idle : timeouts.header;
     auto next = Next::again;
     while (next == Next::again) {
         if (input_.empty()) {
             if (worker_.gate.draining) break;
+            if (worker_.hand_over) {
+                hand_over();
+                co_return;
+            }
             input_.release();
             stream_.expires_after(wait);
+            waits_ = true;
             const auto ready = co_await stream_.wait_readable();
-            if (!ready) break;
+            waits_ = false;
+            if (!ready) {
+                const bool retires = ready.error().kind == ErrorKind::closed && stream_.is_open();
+                if (retires && worker_.hand_over) continue;
+                break;
+            }
         }
         wait = timeouts.idle;
         next = co_await serve_one();
@@ -59,8 +70,17 @@ void Connection::drain() {
     if (tunnel) tunnel->cancel_waiting();
 }
 
+void Connection::hand_over() {
+    auto [socket, tls] = stream_.release();
+    worker_.hand_over({std::move(socket), std::move(tls), was_used_});
+}
+
+void Connection::retire() {
+    if (waits_) stream_.cancel_waiting();
+}
+
 bool Connection::end_if_idle() {
-    if (!was_used_ || exchange_ || !input_.empty()) return false;
+    if (!was_used_ || !waits_) return false;
     stream_.cancel_waiting();
     return true;
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <list>
 #include <optional>
 #include <stdexcept>
@@ -20,7 +21,7 @@ constexpr std::size_t max_connections = 256;
 }  // namespace
 
 struct InternalApi::Impl {
-    Impl(Gate& gate, ListeningSocket socket);
+    Impl(Gate& gate, ListeningSocket listening);
     ~Impl();
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
@@ -30,6 +31,10 @@ struct InternalApi::Impl {
     Task<void> serve(Descriptor socket);
 
     const config::Endpoint bound;
+    std::optional<ListeningSocket> shared;  ///< the same that the acceptor has
+    bool owns_path = true;                  ///< of a unix socket
+    std::atomic<std::size_t> open{0};
+    std::atomic<bool> retired{false};  ///< nobody new is let in
     EventLoop loop;
     InternalContext context;
     std::list<InternalConnection> connections;  ///< the newest first
@@ -37,12 +42,12 @@ struct InternalApi::Impl {
     std::thread thread;
 };
 
-InternalApi::Impl::Impl(Gate& gate, ListeningSocket socket)
-    : bound(socket.endpoint()), context{gate, loop} {
+InternalApi::Impl::Impl(Gate& gate, ListeningSocket listening)
+    : bound(listening.endpoint()), shared(listening.share()), context{gate, loop} {
     const auto admit_it = [this](Descriptor client, const sockaddr_storage&) {
         admit(std::move(client));
     };
-    acceptor.emplace(loop, std::move(socket), admit_it);
+    acceptor.emplace(loop, std::move(listening), admit_it);
     thread = std::thread([this] { loop.run(); });
 }
 
@@ -56,7 +61,7 @@ InternalApi::Impl::~Impl() {
     thread.join();
     for (auto* pool : {&context.pings, &context.store, &context.discord}) pool->join();
     loop.end_tasks();
-    if (!bound.unix_path.empty()) ::unlink(bound.unix_path.c_str());
+    if (owns_path && !bound.unix_path.empty()) ::unlink(bound.unix_path.c_str());
 }
 
 /// Whoever is being answered keeps its place; of the others the oldest gives way, so
@@ -77,12 +82,16 @@ void InternalApi::Impl::admit(Descriptor socket) {
 Task<void> InternalApi::Impl::serve(Descriptor socket) {
     connections.emplace_front(context, std::move(socket));
     const auto self = connections.begin();
+    ++open;
     struct Leave {  // however the connection ends
-        std::list<InternalConnection>& connections;
+        Impl& api;
         std::list<InternalConnection>::iterator self;
-        ~Leave() { connections.erase(self); }
+        ~Leave() {
+            api.connections.erase(self);
+            --api.open;
+        }
     };
-    const Leave leave{connections, self};
+    const Leave leave{*this, self};
     try {
         co_await self->run();
     } catch (const std::exception& bug) {
@@ -94,9 +103,14 @@ InternalApi::InternalApi(Gate& gate) : gate_(gate) {}
 
 InternalApi::~InternalApi() = default;
 
-void InternalApi::start() {
+void InternalApi::start(const InternalApi* predecessor) {
+    const auto& wanted = gate_.settings.internal.listen;
     try {
-        impl_ = std::make_unique<Impl>(gate_, ListeningSocket(gate_.settings.internal.listen));
+        const bool inherits =
+            predecessor &&
+            predecessor->gate_.settings.internal.listen.to_string() == wanted.to_string();
+        impl_ = std::make_unique<Impl>(
+            gate_, inherits ? predecessor->impl_->shared->share() : ListeningSocket(wanted));
     } catch (const std::exception& error) {
         throw std::runtime_error(std::string("internal.listen: ") + error.what());
     }
@@ -104,6 +118,21 @@ void InternalApi::start() {
 
 std::string InternalApi::address() const {
     return impl_->bound.to_string();
+}
+
+void InternalApi::retire(const InternalApi& successor) {
+    impl_->owns_path = impl_->bound.to_string() != successor.impl_->bound.to_string();
+    impl_->shared.reset();
+    impl_->loop.post([impl = impl_.get()] {
+        impl->acceptor.reset();
+        impl->context.retired = true;
+        for (auto& connection : impl->connections) connection.end_if_idle();
+        impl->retired = true;
+    });
+}
+
+bool InternalApi::has_ended() const {
+    return impl_->retired && impl_->open == 0;
 }
 
 void InternalApi::stop() {

@@ -16,8 +16,13 @@ public:
     explicit InternalApi(Gate& gate);
     ~InternalApi();
 
-    /// Binds and starts. Throws std::runtime_error that names the address.
-    void start();
+    /// Binds and starts, or goes on with the socket of `predecessor` where that listens on
+    /// the same address. Throws std::runtime_error that names the address.
+    void start(const InternalApi* predecessor = nullptr);
+    /// No new connections; what is asked is answered.
+    void retire(const InternalApi& successor);
+    /// Whether a retired one has no connection any more.
+    bool has_ended() const;
     std::string address() const;
     /// Ends every connection; returns when no call is under way.
     void stop();

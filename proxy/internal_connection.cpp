@@ -98,6 +98,10 @@ Task<void> InternalConnection::run() {
     stream_.close();
 }
 
+void InternalConnection::end_if_idle() {
+    if (waiting_ && input_.empty()) stream_.cancel_waiting();
+}
+
 void InternalConnection::cut() {
     waiting_ = false;
     stream_.abort();
@@ -116,7 +120,7 @@ Task<InternalConnection::Next> InternalConnection::serve_one() {
     log_debug("internal", std::string(head.method) + " " + path_to_log(head.path) + " " +
                               std::to_string(reply.status));
 
-    const bool keep_alive = received && head.keep_alive() && !gate.draining;
+    const bool keep_alive = received && head.keep_alive() && !gate.draining && !context_.retired;
     const bool sent = co_await write(request, reply, keep_alive);
     if (!sent) co_return Next::close;
     co_return keep_alive ? Next::again : Next::linger;

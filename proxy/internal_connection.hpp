@@ -16,6 +16,7 @@ namespace cordgate::proxy {
 struct InternalContext {
     Gate& gate;
     EventLoop& loop;
+    bool retired = false;  ///< each connection ends with its answer
     BlockingPool pings{2, 64};
     BlockingPool store{16, 256};
     // A Discord that hangs holds them all; whoever comes then is told at once.
@@ -34,6 +35,8 @@ public:
     Task<void> run();
     /// Whether no request of it is being answered, so that it may give way to others.
     bool is_waiting() const { return waiting_; }
+    /// Ends it if it is between two requests.
+    void end_if_idle();
     /// Ends it, whatever is under way.
     void cut();
 

@@ -147,8 +147,14 @@ ListeningSocket::~ListeningSocket() {
 }
 
 ListeningSocket ListeningSocket::for_another_worker() const {
-    if (is_unix()) return {endpoint_, ::fcntl(fd_, F_DUPFD_CLOEXEC, 0)};
+    if (is_unix()) return share();
     return {endpoint_, bind_tcp(endpoint_, resolve(endpoint_), true)};
+}
+
+ListeningSocket ListeningSocket::share() const {
+    const int copy = ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) refuse(endpoint_, errno);
+    return {endpoint_, copy};
 }
 
 int ListeningSocket::release() {

@@ -21,6 +21,9 @@ public:
     /// Another socket for the same address, for another worker: TCP ones share
     /// the port (SO_REUSEPORT), unix ones the socket.
     ListeningSocket for_another_worker() const;
+    /// The very same socket once more: clients that wait in its queue are anybody's who
+    /// has it, and it closes with the last one.
+    ListeningSocket share() const;
 
     int release();
     int family() const;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <list>
@@ -29,7 +30,7 @@ public:
     explicit ClientCounts(std::size_t limit) : limit_(limit) {}
 
     bool enter(const std::string& client) {
-        if (limit_ == 0) return true;
+        if (limit_ == 0 || client.empty()) return true;
         const std::lock_guard lock(mutex_);
         auto& count = counts_[client];
         if (count >= limit_) return false;
@@ -37,7 +38,7 @@ public:
         return true;
     }
     void leave(const std::string& client) {
-        if (limit_ == 0) return;
+        if (limit_ == 0 || client.empty()) return;
         const std::lock_guard lock(mutex_);
         const auto found = counts_.find(client);
         if (found != counts_.end() && --found->second == 0) counts_.erase(found);
@@ -91,10 +92,10 @@ constexpr std::chrono::seconds complaint_pause{5};
 /// One event loop on one thread, with its own listeners and upstream pool.
 class Worker {
 public:
-    Worker(Gate& gate, ClientCounts& clients, const ServerTls* tls)
+    Worker(Gate& gate, ClientCounts& clients, TlsContext tls)
         : gate_(gate),
           clients_(clients),
-          tls_(tls),
+          tls_(std::move(tls)),
           upstreams_(loop_, gate.store_calls, gate.settings.upstreams, gate.upstream_tls,
                      gate.settings.server.timeouts.connect),
           running_(gate, loop_),
@@ -109,6 +110,10 @@ public:
     void start() {
         thread_ = std::thread([this] { loop_.run(); });
     }
+    /// A client of a retired server; any thread.
+    void adopt(IdleClient client);
+    /// `done` is called once nobody new is let in.
+    void retire(const HandOver& hand_over, const std::function<void()>& done);
     void drain();
     void stop();
     void join() {
@@ -118,15 +123,18 @@ public:
 private:
     /// A new client: served, or closed at once when there are too many.
     void admit(Descriptor socket, const sockaddr_storage& from);
-    Task<void> serve(Descriptor socket, std::optional<IpAddress> peer, std::string client);
+    Task<void> serve(IdleClient client, TlsContext tls, std::optional<IpAddress> peer,
+                     std::string key);
     bool has_room_for(const std::string& client);
+    /// By what it is counted; empty: not at all.
+    std::string key_of(const std::optional<IpAddress>& peer) const;
     /// Ends some of the idle clients, the oldest first, so that others are served.
     void shed();
     void refuse(const Descriptor& socket);
 
     Gate& gate_;
     ClientCounts& clients_;
-    const ServerTls* tls_;
+    TlsContext tls_;  ///< null: plain HTTP
     EventLoop loop_;
     UpstreamPool upstreams_;
     RunningExchanges running_;
@@ -152,12 +160,31 @@ bool Worker::has_room_for(const std::string& client) {
     return clients_.enter(client);
 }
 
+/// One address of a trusted proxy stands for all of its clients.
+std::string Worker::key_of(const std::optional<IpAddress>& peer) const {
+    if (gate_.trusted.know(peer).is_trusted) return {};
+    return peer ? peer->limit_key() : "unix";
+}
+
 void Worker::admit(Descriptor socket, const sockaddr_storage& from) {
     const auto peer = address_of(from);
-    auto client = peer ? peer->limit_key() : std::string("unix");
+    auto client = key_of(peer);
     if (!has_room_for(client)) return refuse(socket);
     gate_.connections.fetch_add(1);
-    loop_.spawn(serve(std::move(socket), peer, std::move(client)));
+    loop_.spawn(serve({std::move(socket), nullptr}, tls_, peer, std::move(client)));
+}
+
+void Worker::adopt(IdleClient client) {
+    loop_.post([this, shared = std::make_shared<IdleClient>(std::move(client))] {
+        sockaddr_storage from{};
+        socklen_t size = sizeof from;
+        ::getpeername(shared->socket.get(), reinterpret_cast<sockaddr*>(&from), &size);
+        const auto peer = address_of(from);
+        auto key = key_of(peer);
+        if (!has_room_for(key)) return;
+        gate_.connections.fetch_add(1);
+        loop_.spawn(serve(std::move(*shared), nullptr, peer, std::move(key)));
+    });
 }
 
 /// One too many: told so as far as that costs nothing, and closed at once.
@@ -175,22 +202,21 @@ void Worker::refuse(const Descriptor& socket) {
     log_warn("limits", "more clients than server.limits allow; further ones are refused");
 }
 
-Task<void> Worker::serve(Descriptor socket, std::optional<IpAddress> peer, std::string client) {
-    connections_.emplace_front(context_, std::move(socket), peer);
+Task<void> Worker::serve(IdleClient client, TlsContext tls, std::optional<IpAddress> peer,
+                         std::string key) {
+    connections_.emplace_front(context_, std::move(client), peer);
     const auto self = connections_.begin();
     struct Leave {  // however the connection ends
         Worker& worker;
         std::list<Connection>::iterator self;
-        const std::string& client;
+        const std::string& key;
         ~Leave() {
             worker.connections_.erase(self);
-            worker.clients_.leave(client);
+            worker.clients_.leave(key);
             worker.gate_.connections.fetch_sub(1);
         }
     };
-    const Leave leave{*this, self, client};
-    // Named first: GCC 12 destroys a conditional's temporary twice inside co_await.
-    auto tls = tls_ ? tls_->get() : nullptr;
+    const Leave leave{*this, self, key};
     try {
         co_await self->run(std::move(tls));
     } catch (const std::exception& bug) {
@@ -203,6 +229,16 @@ void Worker::shed() {
     for (auto it = connections_.rbegin(); left > 0 && it != connections_.rend(); ++it) {
         if (it->end_if_idle()) --left;
     }
+}
+
+void Worker::retire(const HandOver& hand_over, const std::function<void()>& done) {
+    loop_.post([this, hand_over, done] {
+        acceptors_.clear();
+        context_.hand_over = hand_over;
+        for (auto& connection : connections_) connection.retire();
+        upstreams_.close_idle();
+        done();
+    });
 }
 
 void Worker::drain() {
@@ -221,6 +257,25 @@ void Worker::stop() {
     loop_.stop();
 }
 
+/// One address, and a socket for each worker.
+struct Listening {
+    std::string configured;
+    std::vector<ListeningSocket> sockets;
+};
+
+/// `workers` sockets or more: as many as clients may already wait at.
+std::vector<ListeningSocket> listen_on(const config::Endpoint& endpoint, std::size_t workers,
+                                       const Listening* inherited) {
+    std::vector<ListeningSocket> sockets;
+    if (inherited) {
+        for (const auto& socket : inherited->sockets) sockets.push_back(socket.share());
+    } else {
+        sockets.emplace_back(endpoint);
+    }
+    while (sockets.size() < workers) sockets.push_back(sockets.front().for_another_worker());
+    return sockets;
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -229,16 +284,24 @@ struct Server::Impl {
           clients(parts.settings.server.limits.connections_per_client),
           internal(gate) {
         const auto& files = parts.settings.server.tls;
-        if (files.enabled()) tls = std::make_unique<ServerTls>(files);
+        if (files.enabled()) tls = make_server_tls(files);
+    }
+
+    const Listening* find_listening(const std::string& configured) const {
+        const auto found = std::ranges::find(listening, configured, &Listening::configured);
+        return found == listening.end() ? nullptr : &*found;
     }
 
     Gate gate;
     ClientCounts clients;
     InternalApi internal;
-    std::unique_ptr<ServerTls> tls;
+    TlsContext tls;
     std::list<Worker> workers;
+    std::vector<Listening> listening;
     std::vector<std::string> addresses;
     std::vector<std::string> unix_paths;
+    std::atomic<std::size_t> next_worker{0};
+    std::atomic<std::size_t> retired_workers{0};
     bool running = false;
 };
 
@@ -248,27 +311,34 @@ Server::~Server() {
     stop();
 }
 
-void Server::start() {
+void Server::start(const Server* predecessor) {
     const auto descriptors = raise_descriptor_limit();
     const auto& server = impl_->gate.settings.server;
     const auto count = server.workers > 0
                            ? server.workers
                            : std::max<std::size_t>(1, std::thread::hardware_concurrency());
     for (std::size_t i = 0; i < count; ++i) {
-        impl_->workers.emplace_back(impl_->gate, impl_->clients, impl_->tls.get());
+        impl_->workers.emplace_back(impl_->gate, impl_->clients, impl_->tls);
     }
+    const auto* const old = predecessor ? predecessor->impl_.get() : nullptr;
     for (const auto& endpoint : server.listen) {
-        ListeningSocket socket(endpoint);
-        impl_->addresses.push_back(socket.endpoint().to_string());
-        if (socket.is_unix()) impl_->unix_paths.push_back(endpoint.unix_path);
-        for (auto worker = std::next(impl_->workers.begin()); worker != impl_->workers.end();
-             ++worker) {
-            worker->add(socket.for_another_worker());
+        const auto configured = endpoint.to_string();
+        Listening listening{configured, listen_on(endpoint, count,
+                                                  old ? old->find_listening(configured) : nullptr)};
+        auto worker = impl_->workers.begin();
+        for (const auto& socket : listening.sockets) {
+            worker->add(socket.share());
+            if (++worker == impl_->workers.end()) worker = impl_->workers.begin();
         }
-        impl_->workers.front().add(std::move(socket));
+        impl_->addresses.push_back(listening.sockets.front().endpoint().to_string());
+        impl_->listening.push_back(std::move(listening));
     }
-    impl_->internal.start();
-    impl_->gate.most_connections = clients_within(descriptors);
+    impl_->internal.start(old ? &old->internal : nullptr);
+    // Nothing can fail from here on: paths of sockets are ours to remove.
+    for (const auto& endpoint : server.listen) {
+        if (!endpoint.unix_path.empty()) impl_->unix_paths.push_back(endpoint.unix_path);
+    }
+    impl_->gate.most_connections = old ? old->gate.most_connections : clients_within(descriptors);
     for (auto& worker : impl_->workers) worker.start();
     impl_->running = true;
 }
@@ -280,8 +350,38 @@ std::string Server::internal_address() const {
     return impl_->internal.address();
 }
 
-void Server::reload_certificates() {
-    if (impl_->tls) impl_->tls->reload();
+void Server::retire(const Server& successor, Succession& succession) {
+    std::erase_if(impl_->unix_paths, [&](const std::string& path) {
+        return std::ranges::count(successor.impl_->unix_paths, path) > 0;
+    });
+    impl_->listening.clear();
+    impl_->internal.retire(successor.impl_->internal);
+    const auto hand_over = [&](IdleClient client) { succession.hand_over(std::move(client)); };
+    for (auto& worker : impl_->workers) {
+        worker.retire(hand_over, [impl = impl_.get()] { ++impl->retired_workers; });
+    }
+}
+
+bool Server::has_ended() const {
+    // A worker that has not heard yet may still let somebody in.
+    return impl_->retired_workers == impl_->workers.size() && impl_->gate.connections == 0 &&
+           impl_->internal.has_ended();
+}
+
+void Server::adopt(IdleClient client) {
+    const auto number = impl_->next_worker++ % impl_->workers.size();
+    std::next(impl_->workers.begin(), static_cast<std::ptrdiff_t>(number))
+        ->adopt(std::move(client));
+}
+
+void Succession::pass_to(Server* server) {
+    const std::lock_guard lock(mutex_);
+    current_ = server;
+}
+
+void Succession::hand_over(IdleClient client) {
+    const std::lock_guard lock(mutex_);
+    if (current_) current_->adopt(std::move(client));
 }
 
 void Server::upkeep() {
@@ -290,6 +390,7 @@ void Server::upkeep() {
 
 void Server::drain() {
     impl_->gate.draining = true;
+    impl_->listening.clear();
     for (auto& worker : impl_->workers) worker.drain();
 }
 
@@ -301,6 +402,7 @@ void Server::stop() {
     if (!impl_->running) return;
     impl_->running = false;
     impl_->gate.draining = true;
+    impl_->listening.clear();
     for (auto& worker : impl_->workers) worker.stop();
     for (auto& worker : impl_->workers) worker.join();
     impl_->gate.keeper.stop();

@@ -155,13 +155,16 @@ int serve_demo(int wanted_port) {
         load_demo(folder.path(),
                   demo_config(port, discord, app_port, (folder.path() / "sessions.db").string()));
     proxy::start_logging(settings.log);
-    const int code = run_gate(settings, [&](const Listening&) {
-        std::cout << "Open     http://127.0.0.1:" << port << "/\n"
-                  << "Discord  " << discord.base_url() << " (simulated: five invented people)\n"
-                  << "App      http://127.0.0.1:" << app_port << " (what the gate protects)\n"
-                  << "Ctrl-C ends the demo.\n"
-                  << std::flush;
-    });
+    const int code = run_gate(
+        settings,
+        [&](const Listening&) {
+            std::cout << "Open     http://127.0.0.1:" << port << "/\n"
+                      << "Discord  " << discord.base_url() << " (simulated: five invented people)\n"
+                      << "App      http://127.0.0.1:" << app_port << " (what the gate protects)\n"
+                      << "Ctrl-C ends the demo.\n"
+                      << std::flush;
+        },
+        [&] { return std::optional(settings); });
     proxy::stop_logging();
     app.stop();
     discord.stop();

@@ -55,9 +55,13 @@ LoginSettings login_settings(const config::Settings& settings) {
 
 }  // namespace
 
-GateHouse::GateHouse(const config::Settings& settings, const Now& now, const Ticks& ticks)
-    : store(open_sessions(settings.session.store, settings.session.keys,
-                          settings.session.idle_timeout)),
+GateHouse::GateHouse(const config::Settings& settings, const Now& now, const Ticks& ticks,
+                     std::shared_ptr<OpenedStore> opened)
+    : shared_store(opened ? std::move(opened)
+                          : std::make_shared<OpenedStore>(
+                                open_sessions(settings.session.store, settings.session.keys,
+                                              settings.session.idle_timeout))),
+      store(*shared_store),
       discord(discord::make_client(client_options(settings, now, ticks))),
       login(login_settings(settings), *discord, *store.sessions, now),
       server({settings, *store.sessions, *discord, login, now, store.events.get()}) {}

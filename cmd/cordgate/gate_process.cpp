@@ -1,8 +1,11 @@
 #include "cmd/cordgate/gate_process.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <list>
 #include <thread>
 
 #include "cmd/cordgate/gate_house.hpp"
@@ -60,37 +63,139 @@ private:
     bool heard_ = true;
 };
 
-/// What a running daemon can take up without losing anybody: certificates.
-void reload(proxy::Server& server, const config::Tls& files) {
-    if (!files.enabled()) {
-        return proxy::log_warn("reload",
-                               "only certificates can be read again, and none is "
-                               "configured: for the rest, restart");
+/// Settings, and the gate that they make.
+struct Generation {
+    explicit Generation(const config::Settings& chosen, std::shared_ptr<OpenedStore> store = {})
+        : settings(chosen),
+          house(settings, Clock::now, std::chrono::steady_clock::now, std::move(store)),
+          watch(*house.store.events) {}
+
+    const config::Settings settings;
+    GateHouse house;
+    EventsWatch watch;
+    std::atomic<bool> stopped = false;
+    std::jthread stopping;  ///< of one that has ended; Discord may hold it up
+};
+
+/// Whether a gate of `next` can go on with the store of `before`.
+bool shares_store(const config::SessionSettings& before, const config::SessionSettings& next) {
+    if (before.store != next.store) return false;
+    if (next.store == "memory:") return true;  // all else would be to forget everybody
+    return before.idle_timeout == next.idle_timeout &&
+           std::ranges::equal(before.keys, next.keys, [](const Secret& one, const Secret& other) {
+               return one.equals(other.reveal());
+           });
+}
+
+/// The gate that serves, and those before it that have something to finish.
+class Generations {
+public:
+    explicit Generations(const config::Settings& settings)
+        : current_(std::make_unique<Generation>(settings)) {
+        tell_store();
+        server().start();
+        succession_.pass_to(&server());
     }
-    try {
-        server.reload_certificates();
-        proxy::log_info("reload", "new connections get the certificate that is in " +
-                                      files.cert_file + " now; other settings need a restart");
-    } catch (const std::exception& problem) {
-        proxy::log_error("reload", std::string(problem.what()) + "; the old certificate stays");
+    /// Nobody hands anything over any more once the newest stops.
+    ~Generations() { stop(); }
+    Generations(const Generations&) = delete;
+    Generations& operator=(const Generations&) = delete;
+
+    Generation& current() { return *current_; }
+    proxy::Server& server() { return current_->house.server; }
+
+    void reload(const LoadAgain& load);
+    /// Lets go of those that have ended.
+    void tidy();
+    void drain();
+    bool drained() const;
+    void stop();
+
+private:
+    void tell_store() const {
+        const auto& store = current_->house.store;
+        proxy::log_info("store", store.description);
+        for (const auto& warning : store.warnings) proxy::log_warn("store", warning);
+    }
+
+    /// More than these would be kept by tunnels alone: the oldest have to end.
+    static constexpr std::size_t max_retired = 4;
+
+    proxy::Succession succession_;
+    std::unique_ptr<Generation> current_;
+    std::list<std::unique_ptr<Generation>> retired_;  ///< the oldest first
+};
+
+void Generations::reload(const LoadAgain& load) try {
+    const auto settings = load();
+    if (!settings) return proxy::log_error("reload", "the old settings stay: see above");
+    const bool shares = shares_store(current_->settings.session, settings->session);
+    auto next = std::make_unique<Generation>(
+        *settings, shares ? current_->house.shared_store : std::shared_ptr<OpenedStore>());
+    next->house.server.start(&server());
+    proxy::adjust_logging(settings->log);
+    std::swap(current_, next);
+    if (!shares) tell_store();
+    succession_.pass_to(&server());
+    next->house.server.retire(server(), succession_);
+    retired_.push_back(std::move(next));
+    std::string where;
+    for (const auto& address : server().addresses()) where += (where.empty() ? "" : ", ") + address;
+    proxy::log_info("reload", "settings and certificates are taken up; listening on " + where);
+    if (retired_.size() > max_retired) retired_.front()->house.server.drain();
+} catch (const std::exception& problem) {
+    proxy::log_error("reload", std::string(problem.what()) + "; the old settings stay");
+}
+
+void Generations::tidy() {
+    std::erase_if(retired_, [](const auto& each) { return each->stopped.load(); });
+    for (auto& each : retired_) {
+        if (each->stopping.joinable()) continue;
+        each->house.server.upkeep();
+        if (!each->house.server.has_ended()) continue;
+        each->stopping = std::jthread([generation = each.get()] {
+            generation->house.server.stop();
+            generation->stopped = true;
+        });
     }
 }
 
-void serve_until_asked(const OpenedStore& store, proxy::Server& server,
-                       const config::Settings& settings) {
+void Generations::drain() {
+    server().drain();
+    for (auto& each : retired_) {
+        if (!each->stopping.joinable()) each->house.server.drain();
+    }
+}
+
+bool Generations::drained() const {
+    return current_->house.server.drained() && std::ranges::all_of(retired_, [](const auto& each) {
+               return each->stopping.joinable() || each->house.server.drained();
+           });
+}
+
+void Generations::stop() {
+    succession_.pass_to(nullptr);
+    for (auto& each : retired_) {
+        if (!each->stopping.joinable()) each->house.server.stop();
+    }
+    retired_.clear();
+    server().stop();
+}
+
+void serve_until_asked(Generations& generations, const LoadAgain& load) {
     constexpr auto purge_every = 60s;
-    EventsWatch watch(*store.events);
     auto next_purge = std::chrono::steady_clock::now() + purge_every;
     bool more = false;
     for (;;) {
         const int number = wait_for_signal(more ? SessionRepository::purge_pause : 1000ms);
         if (number == SIGTERM || number == SIGINT) return;
-        if (number == SIGHUP) reload(server, settings.server.tls);
-        watch.look();
-        server.upkeep();
+        if (number == SIGHUP) generations.reload(load);
+        generations.tidy();
+        generations.current().watch.look();
+        generations.server().upkeep();
         if (std::chrono::steady_clock::now() < next_purge) continue;
         // Batch by batch, so that requests get their turn and signals are heard.
-        more = purge(*store.sessions);
+        more = purge(*generations.current().house.store.sessions);
         next_purge = std::chrono::steady_clock::now() + (more ? 0s : purge_every);
     }
 }
@@ -104,11 +209,12 @@ void end_soon() {
     }).detach();
 }
 
-void drain(proxy::Server& server, config::Duration limit) {
+void drain(Generations& generations) {
     proxy::log_info("drain", "finishing what is under way; a second signal stops at once");
-    server.drain();
+    generations.drain();
+    const auto limit = generations.current().settings.server.timeouts.drain;
     const auto end = std::chrono::steady_clock::now() + limit;
-    while (!server.drained()) {
+    while (!generations.drained()) {
         if (std::chrono::steady_clock::now() >= end) {
             proxy::log_warn("drain", "time is up; cutting what is left");
             return;
@@ -132,20 +238,17 @@ void block_signals() {
     std::signal(SIGXFSZ, SIG_IGN);
 }
 
-int run_gate(const config::Settings& settings, const std::function<void(const Listening&)>& ready) {
-    GateHouse house(settings);
-    const auto& store = house.store;
-    auto& server = house.server;
-    proxy::log_info("store", store.description);
-    for (const auto& warning : store.warnings) proxy::log_warn("store", warning);
-    server.start();
+int run_gate(const config::Settings& settings, const std::function<void(const Listening&)>& ready,
+             const LoadAgain& load) {
+    Generations generations(settings);
+    const auto& server = generations.server();
     for (const auto& address : server.addresses()) proxy::log_info("listening", address);
     proxy::log_info("listening", server.internal_address() + " (internal)");
     ready({server.addresses(), server.internal_address()});
 
-    serve_until_asked(store, server, settings);
-    drain(server, settings.server.timeouts.drain);
-    server.stop();
+    serve_until_asked(generations, load);
+    drain(generations);
+    generations.stop();
     proxy::log_info("stopped", "all connections are closed");
     return 0;
 }

@@ -18,6 +18,18 @@ void print_problems(const config::Loaded& loaded) {
     for (const auto& problem : loaded.problems) std::cerr << problem.to_string() << '\n';
 }
 
+std::optional<config::Settings> load_again(const config::Sources& sources) {
+    auto loaded = config::load(sources);
+    for (const auto& problem : loaded.problems) {
+        if (loaded.settings) {
+            proxy::log_warn("reload", problem.to_string());
+        } else {
+            proxy::log_error("reload", problem.to_string());
+        }
+    }
+    return std::move(loaded.settings);
+}
+
 }  // namespace
 
 int run_check(const Invocation& invocation) {
@@ -46,7 +58,8 @@ int run_serve(const Invocation& invocation) {
                         "; register this redirect at Discord: " + loaded.settings->redirect_uri());
     int code = exit_failure;
     try {
-        code = run_gate(*loaded.settings, [](const Listening&) {});
+        code = run_gate(
+            *loaded.settings, [](const Listening&) {}, [&] { return load_again(sources); });
     } catch (const std::exception& error) {
         proxy::log_error("not started", error.what());
     }

@@ -183,7 +183,7 @@ bool EventLoop::watch_listener(int fd, Watcher& watcher) {
     return add(fd, watcher, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
-void EventLoop::unwatch_listener(int fd) {
+void EventLoop::unwatch(int fd) {
     ::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 

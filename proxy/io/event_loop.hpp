@@ -65,7 +65,7 @@ public:
     bool watch(int fd, Watcher& watcher);
     /// As long as it is registered, each poll that finds a client says so.
     bool watch_listener(int fd, Watcher& watcher);
-    void unwatch_listener(int fd);
+    void unwatch(int fd);
     /// Whether the last poll brought something for it that it was not told yet.
     bool has_news_for(const Watcher& watcher) const;
     /// To be called before a watcher dies: an event for it may be under way. Also takes back

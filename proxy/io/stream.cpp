@@ -40,8 +40,13 @@ void configure_tcp(int descriptor) {
     set(IPPROTO_TCP, TCP_KEEPCNT, 6);
 }
 
-Stream::Stream(EventLoop& loop, Descriptor socket, ErrorSource source)
-    : Deadline(loop.deadlines()), loop_(loop), socket_(std::move(socket)), source_(source) {
+Stream::Stream(EventLoop& loop, Descriptor socket, ErrorSource source,
+               std::unique_ptr<TlsSession> tls)
+    : Deadline(loop.deadlines()),
+      loop_(loop),
+      socket_(std::move(socket)),
+      tls_(std::move(tls)),
+      source_(source) {
     if (socket_.is_open() && !start_watching()) closed_ = true;
 }
 
@@ -114,6 +119,13 @@ void Stream::close() {
     loop_.forget(*this);
     socket_.close();
     end_waiting(ErrorKind::closed);
+}
+
+std::pair<Descriptor, std::unique_ptr<TlsSession>> Stream::release() {
+    loop_.unwatch(socket_.get());
+    loop_.forget(*this);
+    closed_ = true;
+    return {std::move(socket_), std::move(tls_)};
 }
 
 void Stream::abort() {

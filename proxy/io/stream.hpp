@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/result.hpp"
 #include "proxy/io/buffer.hpp"
@@ -49,8 +50,10 @@ public:
     class Connect;
     class Handshake;
 
-    /// `socket` is connected and non-blocking; or not open yet, for `connect`.
-    Stream(EventLoop& loop, Descriptor socket, ErrorSource source);
+    /// `socket` is connected and non-blocking; or not open yet, for `connect`. `tls`:
+    /// what `release` gave, with the socket.
+    Stream(EventLoop& loop, Descriptor socket, ErrorSource source,
+           std::unique_ptr<TlsSession> tls = nullptr);
     ~Stream();
 
     bool is_tls() const { return tls_ != nullptr; }
@@ -88,6 +91,8 @@ public:
     /// Like close, but the peer sees a reset: what it got is not complete.
     void abort();
     bool is_open() const { return socket_.is_open() && !closed_; }
+    /// Gives the connection away, for a stream of another loop. Nothing may wait.
+    std::pair<Descriptor, std::unique_ptr<TlsSession>> release();
 
     /// While nothing is read from the peer: `gone` is called, once, when it has reset
     /// the connection, or finished sending for longer than `half_close_grace`. Nothing

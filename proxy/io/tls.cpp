@@ -98,12 +98,6 @@ TlsContext make_client_tls(const std::string& ca_file) {
     return context;
 }
 
-void ServerTls::reload() {
-    auto fresh = load();
-    const std::lock_guard lock(mutex_);
-    current_ = std::move(fresh);
-}
-
 void TlsSession::Free::operator()(ssl_st* session) const {
     SSL_free(session);
 }

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,28 +25,6 @@ TlsContext make_server_tls(const config::Tls& tls);
 /// For connections to upstreams: the system's CAs, and `ca_file` where given.
 /// Throws std::runtime_error that names the file.
 TlsContext make_client_tls(const std::string& ca_file);
-
-/// The server's context as it is now: a reload replaces it while connections
-/// that began under the old one go on. Any thread.
-class ServerTls {
-public:
-    explicit ServerTls(config::Tls files) : files_(std::move(files)), current_(load()) {}
-
-    TlsContext get() const {
-        const std::lock_guard lock(mutex_);
-        return current_;
-    }
-    /// Reads the files again; when they cannot be used, throws as make_server_tls
-    /// does, and the old certificate stays.
-    void reload();
-
-private:
-    TlsContext load() const { return make_server_tls(files_); }
-
-    config::Tls files_;
-    mutable std::mutex mutex_;
-    TlsContext current_;
-};
 
 /// One connection's TLS over a non-blocking descriptor that it does not own.
 /// Not thread-safe.

@@ -300,6 +300,17 @@ TEST_CASE("J12 connections beyond the limit are refused with a word, and the oth
     }
 }
 
+TEST_CASE("J12 a trusted proxy brings many clients, and is not counted as one") {
+    Stage stage(
+        {.server = "trusted_proxies: ['127.0.0.1']", .limits = "connections_per_client: 2"});
+    std::list<Wire> held;
+    for (int i = 0; i < 6; ++i) {
+        held.emplace_back(stage.port());
+        held.back().send(get("/public/x", "X-Forwarded-For: 192.0.2.1\r\n"));
+        CHECK(held.back().read_response().status() == 200);
+    }
+}
+
 TEST_CASE("J13 a connection may have as many requests as it likes") {
     Stage stage;
     Wire wire(stage.port());

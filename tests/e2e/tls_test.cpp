@@ -189,12 +189,12 @@ TEST_CASE("K4 SIGHUP takes a new certificate up, and a broken one leaves the old
     const auto pem = secure.folder.file("gate.pem");
     std::filesystem::copy_file(pem, secure.folder.file("old.pem"));
     make_certificate(secure.folder, "gate", "app.example");
-    REQUIRE(hang_up("new connections get the certificate"));
+    REQUIRE(hang_up("settings and certificates are taken up"));
     const auto fresh = serial();
     CHECK(contains(fresh, "serial="));
     CHECK(fresh != old);
     secure.folder.write("gate.pem", "no certificate");
-    REQUIRE(hang_up("the old certificate stays"));
+    REQUIRE(hang_up("the old settings stay"));
     CHECK(serial() == fresh);
     CHECK(contains(secure.stage.gate().log(), "gate.pem"));
     make_certificate(secure.folder, "gate", "app.example");

@@ -1,0 +1,226 @@
+#include <doctest/doctest.h>
+
+#include <httplib.h>
+
+#include <atomic>
+#include <csignal>
+#include <list>
+#include <thread>
+
+#include "tests/support/manual_upstream.hpp"
+#include "tests/support/stage.hpp"
+
+// SIGHUP: other settings under the same clients, sessions and sockets.
+
+using namespace cordgate;
+using namespace cordgate::test;
+namespace demo = cordgate::sim::demo;
+
+namespace {
+
+constexpr const char* taken_up = "settings and certificates are taken up";
+
+std::size_t count_of(const std::string& text, std::string_view piece) {
+    std::size_t count = 0;
+    for (auto at = text.find(piece); at != std::string::npos; at = text.find(piece, at + 1))
+        ++count;
+    return count;
+}
+
+template <class Condition>
+bool comes_true(Condition condition) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+/// SIGHUP with `text` in the file; returns once it is taken up.
+bool reload(Stage& stage, const std::string& text) {
+    auto& process = stage.gate().process();
+    const auto before = count_of(process.output(), taken_up);
+    stage.folder.write("cordgate.yaml", text);
+    process.signal(SIGHUP);
+    return comes_true([&] { return count_of(process.output(), taken_up) > before; });
+}
+
+std::string replaced(std::string text, std::string_view piece, std::string_view by) {
+    const auto at = text.find(piece);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, piece.size(), by);
+}
+
+std::size_t entries(const std::string& folder) {
+    const std::filesystem::directory_iterator all(folder);
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+const std::string handshake =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+}  // namespace
+
+TEST_CASE("P4 SIGHUP takes up other rules, for clients that are there as for new ones") {
+    Stage stage;
+    stage.app.holds("/public/slow").echoes("/public/socket");
+    auto fern = stage.browser_of(demo::fern);
+    Wire idle(stage.port());
+    idle.send(stage.request("GET /private/x"));
+    REQUIRE(idle.read_response().status() == 401);
+    Wire silent(stage.port());
+    Wire slow(stage.port());
+    const auto seen = stage.app.count();
+    slow.send(stage.request("GET /public/slow"));
+    Wire tunnel(stage.port());
+    tunnel.send(stage.request("GET /public/socket", handshake));
+    REQUIRE(tunnel.read_response().status() == 101);
+    stage.app.wait_for(seen + 2);
+
+    const auto internal = stage.gate().internal_port();
+    REQUIRE(reload(stage, replaced(stage.yaml(stage.port()), "{path: /public/**, access: public}",
+                                   "{path: /private/**, access: public}, {path: /public/slow, "
+                                   "access: public}")));
+    for (auto* wire : {&idle, &silent}) {
+        wire->send(stage.request("GET /private/x"));
+        CHECK_MESSAGE(wire->read_response().status() == 200, "on the same connection");
+        wire->send(stage.request("GET /public/x"));
+        CHECK(wire->read_response().status() == 401);
+    }
+    CHECK(stage.ask(stage.request("GET /public/x")).status() == 401);
+    CHECK_MESSAGE(fern.ask("GET", "/public/x").status() == 200, "sessions live on");
+
+    // What was under way is finished, and its connection goes on under the new rules.
+    stage.app.release();
+    const auto answer = slow.read_response();
+    CHECK(answer.status() == 200);
+    CHECK_FALSE(answer.has("Connection"));
+    slow.send(stage.request("GET /private/x"));
+    CHECK(slow.read_response().status() == 200);
+    tunnel.send("\x81\x02me");
+    CHECK(tunnel.read_bytes(4) == "\x81\x02me");
+
+    httplib::Client health("127.0.0.1", internal);
+    const auto ready = health.Get("/readyz");
+    REQUIRE(ready);
+    CHECK_MESSAGE(ready->status == 200, "on the port that the kernel chose at start");
+
+    stage.gate().process().signal(SIGTERM);
+    CHECK_MESSAGE(tunnel.read_until_close() == "\x88\x02\x03\xe9", "H19: of the gate before, too");
+    CHECK(stage.gate().process().wait() == 0);
+}
+
+TEST_CASE("P4 N a file with errors changes nothing, and the log says what is wrong where") {
+    Stage stage;
+    Wire idle(stage.port());
+    idle.send(stage.request("GET /public/x"));
+    REQUIRE(idle.read_response().status() == 200);
+    ReservedPort taken;
+    const auto good = stage.yaml(stage.port());
+    struct Row {
+        std::string id;
+        std::string text;
+        std::string said;
+    };
+    Wire holder(stage.port());
+    const Row rows[] = {
+        {"no YAML",   "server: [", "cordgate.yaml:"          },
+        { "an unknown key", good + "unknwon: 1\n",             "unknwon"},
+        {                                          "a store that is not there",
+         replaced(good,            "sqlite:sessions.db",      "sqlite:/nowhere/at/all/sessions.db"), "/nowhere"},
+        {                                          "a certificate that is not there",
+         replaced(good,               "workers: 2",                                "workers: 2, tls: {cert_file: no.pem, key_file: no.key}"),
+         "no.pem"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.id);
+        auto& process = stage.gate().process();
+        const auto before = count_of(process.output(), "the old settings stay");
+        stage.folder.write("cordgate.yaml", row.text);
+        process.signal(SIGHUP);
+        REQUIRE(comes_true(
+            [&] { return count_of(process.output(), "the old settings stay") > before; }));
+        CHECK(process.says(row.said));
+        idle.send(stage.request("GET /public/x"));
+        CHECK(idle.read_response().status() == 200);
+        CHECK(stage.ask(stage.request("GET /public/x")).status() == 200);
+    }
+    CHECK(reload(stage, good));
+    CHECK(stage.ask(stage.request("GET /public/x")).status() == 200);
+    CHECK(stage.stop_gate() == 0);
+}
+
+TEST_CASE("P4 SIGHUP opens and closes listeners, and changes who the application is") {
+    ManualUpstream other;
+    Stage stage;
+    ReservedPort more;
+    const auto socket = stage.folder.file("gate.sock");
+    const auto first = "'127.0.0.1:" + std::to_string(stage.port()) + "'";
+    auto text = replaced(stage.yaml(stage.port()), first,
+                         first + ", '127.0.0.1:" + more.text() + "', 'unix:" + socket + "'");
+    text = replaced(text, "workers: 2", "workers: 3");
+    text = replaced(text, "[{url: '" + stage.app.url() + "'}]", other.setting());
+    REQUIRE(reload(stage, text));
+    CHECK(std::filesystem::exists(socket));
+    for (const int port : {stage.port(), more.number()}) {
+        Wire client(port);
+        client.send(stage.request("GET /public/x"));
+        auto upstream = other.accept();
+        upstream.read_request();
+        upstream.send(response("200 OK", "Connection: close\r\n", "the other one"));
+        CHECK(client.read_response().body == "the other one");
+    }
+    REQUIRE(reload(stage, stage.yaml(stage.port())));
+    CHECK(comes_true([&] {
+        try {
+            Wire refused(more.number());
+            return false;
+        } catch (const std::runtime_error&) {
+            return true;
+        }
+    }));
+    CHECK(comes_true([&] { return !std::filesystem::exists(socket); }));
+    CHECK(stage.ask(stage.request("GET /public/x")).status() == 200);
+}
+
+TEST_CASE("P4 SIGHUP again and again under load loses no request, no thread and no descriptor") {
+    Stage stage;
+    auto fern = stage.browser_of(demo::fern);
+    const auto cookie = "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n";
+    const auto text = stage.yaml(stage.port());
+    const auto proc = "/proc/" + std::to_string(stage.gate().process().pid());
+    REQUIRE(reload(stage, text));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // the first one is tidied up
+    const auto threads_before = entries(proc + "/task");
+    const auto files_before = entries(proc + "/fd");
+    std::atomic<bool> done = false;
+    std::atomic<int> wrong = 0, right = 0;
+    std::list<std::thread> visitors;
+    for (int i = 0; i < 6; ++i) {
+        visitors.emplace_back([&, keeps = i % 2 == 0] {
+            while (!done) {
+                try {
+                    Wire wire(stage.port());
+                    for (int n = 0; n < (keeps ? 200 : 1) && !done; ++n) {
+                        wire.send(stage.request("GET /private/x", cookie));
+                        const auto answer = wire.read_response();
+                        ++(answer.status() == 200 && answer.complete ? right : wrong);
+                        if (answer.status() == 0) break;
+                    }
+                } catch (const std::exception&) {
+                    ++wrong;
+                }
+            }
+        });
+    }
+    for (int i = 0; i < 25; ++i) CHECK(reload(stage, text));
+    done = true;
+    for (auto& visitor : visitors) visitor.join();
+    CHECK(wrong == 0);
+    CHECK(right > 100);
+    CHECK(comes_true([&] { return entries(proc + "/task") <= threads_before; }));
+    CHECK(comes_true([&] { return entries(proc + "/fd") <= files_before + 4; }));
+    CHECK(stage.stop_gate() == 0);
+}
