@@ -490,7 +490,8 @@ TEST_CASE("client: M7 a GET is tried twice on 5xx, and a good second answer coun
     CHECK(discord.user());
 }
 
-TEST_CASE("client: J24 M12 CVE-2026-26998 a body beyond the cap is cut, with and without a length") {
+TEST_CASE(
+    "client: J24 M12 CVE-2026-26998 a body beyond the cap is cut, with and without a length") {
     const std::string large(3 << 20, ' ');
     FakeDiscord sized(fixed(200, json_type, large));
     const auto user = sized.user();

@@ -117,22 +117,20 @@ TEST_CASE("P4 N a file with errors changes nothing, and the log says what is wro
     Wire idle(stage.port());
     idle.send(stage.request("GET /public/x"));
     REQUIRE(idle.read_response().status() == 200);
-    ReservedPort taken;
     const auto good = stage.yaml(stage.port());
     struct Row {
         std::string id;
         std::string text;
         std::string said;
     };
-    Wire holder(stage.port());
+    const auto store = replaced(good, "sqlite:sessions.db", "sqlite:/nowhere/at/all/s.db");
+    const auto tls =
+        replaced(good, "workers: 2", "workers: 2, tls: {cert_file: no.pem, key_file: no.key}");
     const Row rows[] = {
-        {"no YAML",   "server: [", "cordgate.yaml:"          },
-        { "an unknown key", good + "unknwon: 1\n",             "unknwon"},
-        {                                          "a store that is not there",
-         replaced(good,            "sqlite:sessions.db",      "sqlite:/nowhere/at/all/sessions.db"), "/nowhere"},
-        {                                          "a certificate that is not there",
-         replaced(good,               "workers: 2",                                "workers: 2, tls: {cert_file: no.pem, key_file: no.key}"),
-         "no.pem"},
+        {"no YAML",                         "server: [",           "cordgate.yaml:"},
+        {"an unknown key",                  good + "unknwon: 1\n", "unknwon"       },
+        {"a store that is not there",       store,                 "/nowhere"      },
+        {"a certificate that is not there", tls,                   "no.pem"        },
     };
     for (const auto& row : rows) {
         CAPTURE(row.id);
