@@ -179,6 +179,8 @@ Task<Connection::Next> Connection::serve_one() {
     if (exchange.upgraded) record.response_bytes = co_await run_tunnel(exchange);
     exchange_ = nullptr;
 
+    // What was cut because of it looks as if the upstream, or the client, had gone.
+    if (exchange.session_ended) record.error = "the session has ended";
     record.request_bytes += body.size();
     worker_.gate.requests.add(record.status);
     log_access(record);
@@ -204,6 +206,7 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     head.path = head.query = head.host = {};
     head.minor_version = 1;
     AccessRecord record;
+    record.begin = worker_.loop.now();
     const auto id = random_id();
     record.method = record.path = record.host = "-";
     record.client = peer_.address;
@@ -227,6 +230,7 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     rendered.clear();
     append_head(rendered, out, head, id, false);
     if (out.framed) rendered.append(out.body);
+    record.response_bytes = out.framed ? out.body.size() : 0;
     stream_.expires_after(gate.settings.server.timeouts.header);
     const auto sent = co_await stream_.write(rendered.view());
     gate.requests.add(record.status);

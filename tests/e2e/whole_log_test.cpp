@@ -165,7 +165,11 @@ TEST_CASE("P12 whatever a client sends, a request is one line of the log") {
             CHECK(json.contains("level"));
             REQUIRE(json.contains("log"));
             CHECK(json["log"].value("event", "") != "");
-            if (json["log"].value("event", "") == "request") ++told;
+            if (json["log"].value("event", "") != "request") continue;
+            ++told;
+            CHECK(json["log"].value("total_us", -1) >= 0);
+            CHECK(json["log"].value("total_us", -1) < 60'000'000);
+            CHECK(json["log"].value("response_bytes", 0) > 0);
         }
         CHECK(told == asked);
     }
@@ -194,7 +198,14 @@ TEST_CASE("a line of the log says which rule let whom do what") {
     }
     CHECK_MESSAGE(stage.gate().process().says("info login: user_id=301000000000000002 session="),
                   "P13");
+    stage.app.answers("/staff/events",
+                      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+    Wire events(stage.port());
+    events.send(stage.request("GET /staff/events",
+                              "Cookie: cordgate=" + robin.cookie("cordgate") + "\r\n"));
+    while (!events.read_some().ends_with("hi\r\n")) continue;
     CHECK(robin.post_form("/logout").status() == 303);
+    CHECK(stage.gate().process().says("error=\"the session has ended\""));
     CHECK_MESSAGE(stage.gate().process().says("info logout: user_id=301000000000000002 session="),
                   "P13");
 }
