@@ -194,14 +194,14 @@ public:
         session.grant.scopes = {"identify", "guilds", "guilds.members.read"};
         session.identity.user = user(of_user);
         session.identity.guilds = guilds(of_user);
-        session.identity.user_at = session.identity.guilds_at = session.identity.members_at =
-            session.last_seen_at;
+        session.identity.user_at = session.identity.guilds_at = session.last_seen_at;
         Member member;
         if (of_user.happens(0.5)) member.nick = name(of_user, 14);
         for (auto roles = 1 + of_user.below(8); roles > 0; --roles) {
             member.roles.push_back(snowflake(of_user));
         }
-        session.identity.members[Snowflake(197038439483310086)] = std::move(member);
+        session.identity.members[Snowflake(197038439483310086)] = {std::move(member),
+                                                                   session.last_seen_at};
         return session;
     }
 

@@ -55,9 +55,18 @@ struct Member {
     bool pending = false;          ///< has not passed membership screening
 };
 
+/// Whether a visitor is in one guild, as Discord told it at `at`.
+struct Membership {
+    std::optional<Member> member;  ///< nullopt: positively not a member
+    TimePoint at{};
+};
+
 /// What is known of a visitor, and since when. What is not known is absent,
 /// never a guess: rules then answer "unknown", not "no" and never "yes".
 struct Identity {
+    /// A list of so many guilds may have been cut: it proves no absence.
+    static constexpr std::size_t full_guild_list = 200;
+
     User user;
     TimePoint user_at;
 
@@ -65,9 +74,8 @@ struct Identity {
     std::optional<std::vector<Guild>> guilds;
     TimePoint guilds_at;
 
-    /// By guild. No entry: not known. An entry with nullopt: positively not a member.
-    std::map<Snowflake, std::optional<Member>> members;
-    TimePoint members_at;
+    /// By guild. No entry: not known.
+    std::map<Snowflake, Membership> members;
 
     const Guild* find_guild(Snowflake id) const {
         if (!guilds) return nullptr;
@@ -75,6 +83,22 @@ struct Identity {
             if (guild.id == id) return &guild;
         }
         return nullptr;
+    }
+    /// Whether the list of guilds proves that the visitor is not in `id`.
+    bool list_lacks(Snowflake id) const {
+        return guilds && guilds->size() < full_guild_list && !find_guild(id);
+    }
+    const Membership* find_membership(Snowflake guild) const {
+        const auto it = members.find(guild);
+        return it == members.end() ? nullptr : &it->second;
+    }
+    /// When the oldest of `members` was told; nullopt when none is known.
+    std::optional<TimePoint> members_at() const {
+        std::optional<TimePoint> oldest;
+        for (const auto& [guild, known] : members) {
+            if (!oldest || known.at < *oldest) oldest = known.at;
+        }
+        return oldest;
     }
 };
 

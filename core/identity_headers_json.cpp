@@ -61,7 +61,8 @@ std::string guild_json(const Guild& guild, Detail detail) {
 
 std::string members_json(const Identity& identity) {
     ObjectWriter members;
-    for (const auto& [guild, member] : identity.members) {
+    for (const auto& [guild, known] : identity.members) {
+        const auto& member = known.member;
         if (!member) continue;
         ObjectWriter object;
         object.text_or_null("nick", member->nick);
@@ -141,7 +142,8 @@ std::string guild_ids(const Session& session, const IdentityHeaderOptions& optio
 std::string role_ids(const Session& session, const IdentityHeaderOptions& options) {
     std::string text;
     if (!is_told(session, options, "guilds.members.read")) return text;
-    for (const auto& [guild, member] : session.identity.members) {
+    for (const auto& [guild, known] : session.identity.members) {
+        const auto& member = known.member;
         if (!member) continue;
         for (const Snowflake role : member->roles) {
             text.append(text.empty() ? "" : ",");

@@ -106,25 +106,26 @@ bool contains(const std::vector<Snowflake>& ids, Snowflake id) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-// The list of guilds decides; without one, what we know of the membership.
+// The list of guilds and the membership say the same at different times: what Discord
+// said last decides.
 Truth is_in_guild(const Identity& identity, Snowflake guild) {
-    if (identity.guilds) return truth(identity.find_guild(guild) != nullptr);
-    const auto member = identity.members.find(guild);
-    if (member == identity.members.end()) return Truth::unknown;
-    return truth(member->second.has_value());
+    const auto* const known = identity.find_membership(guild);
+    const bool is_newer = known && (!identity.guilds || known->at > identity.guilds_at);
+    if (is_newer) return truth(known->member.has_value());
+    if (!identity.guilds) return Truth::unknown;
+    const bool was_member = known && known->member && !identity.list_lacks(guild);
+    return truth(was_member || identity.find_guild(guild));
 }
 
 // A member object that is older than a list without the guild belongs to
 // somebody who was kicked since. The role with the guild's own id is @everyone.
 Truth has_role(const Identity& identity, Snowflake guild, const std::vector<Snowflake>& roles) {
     const bool listed = identity.find_guild(guild) != nullptr;
-    const auto member = identity.members.find(guild);
-    if (member == identity.members.end()) {
-        return identity.guilds && !listed ? Truth::no : Truth::unknown;
-    }
-    if (!member->second) return Truth::no;
-    if (identity.guilds && !listed && identity.guilds_at > identity.members_at) return Truth::no;
-    const auto& held = member->second->roles;
+    const auto* const known = identity.find_membership(guild);
+    if (!known) return identity.guilds && !listed ? Truth::no : Truth::unknown;
+    if (!known->member) return Truth::no;
+    if (identity.list_lacks(guild) && identity.guilds_at > known->at) return Truth::no;
+    const auto& held = known->member->roles;
     const auto wanted = [&](Snowflake id) { return contains(roles, id); };
     return truth(wanted(guild) || std::any_of(held.begin(), held.end(), wanted));
 }
@@ -132,11 +133,10 @@ Truth has_role(const Identity& identity, Snowflake guild, const std::vector<Snow
 // Only the list of guilds tells owners and permissions; who is no member has none.
 template <class Judge>
 Truth in_listed_guild(const Identity& identity, Snowflake id, Judge judge_guild) {
-    if (!identity.guilds) {
-        return is_in_guild(identity, id) == Truth::no ? Truth::no : Truth::unknown;
-    }
+    if (is_in_guild(identity, id) == Truth::no) return Truth::no;
     const Guild* const guild = identity.find_guild(id);
-    return truth(guild != nullptr && judge_guild(*guild));
+    if (!guild) return Truth::unknown;
+    return truth(judge_guild(*guild));
 }
 
 bool holds_permissions(const Guild& guild, std::uint64_t wanted) {

@@ -90,7 +90,7 @@ std::string session_json(const Session& session, const SessionView& view) {
     out["scopes"] = session.grant.scopes;
     out["confirmed"]["user"] = time_or_null(identity.user_at);
     out["confirmed"]["guilds"] = time_or_null(identity.guilds_at);
-    out["confirmed"]["members"] = time_or_null(identity.members_at);
+    out["confirmed"]["members"] = time_or_null(identity.members_at().value_or(TimePoint()));
     out["login_data"] = parsed(session.login_data);
     out["guild"] = extras.value("guild", Json());
     out["webhook"] = webhook;

@@ -38,9 +38,8 @@ std::string view_of(const Gate& gate, const Session& session) {
 }
 
 bool is_in_guild(const Session& session, Snowflake guild) {
-    const auto& members = session.identity.members;
-    const auto it = members.find(guild);
-    return session.identity.find_guild(guild) || (it != members.end() && it->second);
+    const auto* const known = session.identity.find_membership(guild);
+    return session.identity.find_guild(guild) || (known && known->member);
 }
 
 Reply failed(Gate& gate, const Error& error) {

@@ -16,7 +16,8 @@ namespace {
 // Not JSON, since browsers' headers and digests need not be UTF-8; and a session
 // is decoded often. A new field goes to the end, under the next version, and
 // `decode` asks `version` before it reads it.
-constexpr std::uint8_t session_version = 3;  // 2: login_extras; 3: no longer wide
+constexpr std::uint8_t session_version = 4;  // 2: login_extras; 3: no longer wide;
+                                             // 4: each membership has its time
 constexpr std::uint8_t login_version = 1;    // wide
 
 enum class Form { wide, compact };
@@ -297,15 +298,15 @@ void write(Writer& out, const Identity& identity) {
     }
     out.time(identity.guilds_at);
     out.number(identity.members.size());
-    for (const auto& [guild, member] : identity.members) {
+    for (const auto& [guild, known] : identity.members) {
         out.id(guild);
-        out.flag(member.has_value());
-        if (member) write(out, *member);
+        out.flag(known.member.has_value());
+        if (known.member) write(out, *known.member);
+        out.time(known.at);
     }
-    out.time(identity.members_at);
 }
 
-std::optional<Identity> read_identity(Reader& in) {
+std::optional<Identity> read_identity(Reader& in, std::uint8_t version) {
     Identity identity;
     identity.user = read_user(in);
     identity.user_at = in.time();
@@ -319,10 +320,14 @@ std::optional<Identity> read_identity(Reader& in) {
     }
     identity.guilds_at = in.time();
     for (auto left = in.count(); left > 0 && in.good(); --left) {
-        auto& member = identity.members[in.id()];
-        if (in.flag()) member = read_member(in);
+        auto& known = identity.members[in.id()];
+        if (in.flag()) known.member = read_member(in);
+        if (version >= 4) known.at = in.time();
     }
-    identity.members_at = in.time();
+    if (version < 4) {
+        const auto at = in.time();
+        for (auto& [guild, known] : identity.members) known.at = at;
+    }
     return identity;
 }
 
@@ -364,7 +369,7 @@ Result<Session> decode_session(std::string_view bytes) {
     session.state_digest = in.text();
     session.return_to = in.text();
     session.grant = read_grant(in);
-    auto identity = read_identity(in);
+    auto identity = read_identity(in, version);
     if (version >= 2) session.login_extras = Secret(in.text());
     if (!identity || !in.finished()) return malformed("session: does not decode");
     session.identity = std::move(*identity);

@@ -139,7 +139,8 @@ void Cache::keep(const CacheKey& key, CacheEntry entry) {
     if (size_of(entry) > limits_.bytes || limits_.entries == 0) return;
     std::uint64_t uses = 0;
     if (const auto it = slots_.find(key); it != slots_.end()) {
-        if (it->second.entry.at > entry.at) return;
+        const auto at = it->second.entry.at;
+        if (at > entry.at && at <= now_() + max_clock_skew) return;
         uses = it->second.uses;
         drop(it);
     }

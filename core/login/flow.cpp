@@ -16,8 +16,6 @@ namespace cordgate {
 namespace {
 
 constexpr std::size_t max_code_bytes = 2048;
-// A user is in at most 200 guilds; a list of that length may have been cut.
-constexpr std::size_t complete_guild_list = 200;
 
 bool contains(const std::vector<std::string>& list, std::string_view item) {
     return std::find(list.begin(), list.end(), item) != list.end();
@@ -235,7 +233,7 @@ private:
             if (joined) {
                 is_new = is_new || joined->is_new;
                 const auto member = discord::parse_member(joined->member);
-                if (joined->is_new && member) identity.members[guild] = *member;
+                if (joined->is_new && member) identity.members[guild] = {*member, now_()};
                 continue;
             }
             const Error& error = joined.error();
@@ -265,28 +263,27 @@ private:
     bool ask_members() {
         if (!session_.has_scope("guilds.members.read")) return true;
         auto& identity = session_.identity;
-        const bool list_is_complete =
-            identity.guilds && identity.guilds->size() < complete_guild_list;
         bool discord_answers = true;
         for (const Snowflake guild : settings_.member_guilds) {
             if (identity.members.contains(guild)) continue;  // joined just now
-            if (list_is_complete && !identity.find_guild(guild)) {
-                identity.members[guild] = std::nullopt;
+            if (identity.list_lacks(guild)) {
+                identity.members[guild] = {std::nullopt, identity.guilds_at};
                 continue;
             }
             if (!discord_answers) continue;
+            const auto asked_at = now_();
             auto member = discord::fetch_member(api_, session_.grant.access_token, guild);
             if (member) {
                 auto& known = identity.members[guild];
-                if (*member) known = std::move((*member)->value);
+                known = {std::nullopt, asked_at};
+                if (*member) known.member = std::move((*member)->value);
                 told(discord::Resource::member,
-                     *member ? std::move((*member)->json) : std::string("null"), now_(), guild);
+                     *member ? std::move((*member)->json) : std::string("null"), asked_at, guild);
                 continue;
             }
             const ErrorKind kind = member.error().kind;
             discord_answers = kind != ErrorKind::timed_out && kind != ErrorKind::unavailable;
         }
-        if (!identity.members.empty()) identity.members_at = now_();
         return true;
     }
 

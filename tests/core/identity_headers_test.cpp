@@ -38,11 +38,11 @@ Session full_session() {
     six.owner = true;
     six.permissions = discord::Permissions(8);
     session.identity.guilds = {five, six};
-    session.identity.members[Snowflake(5)] = Member{
+    session.identity.members[Snowflake(5)].member = Member{
         "Nick", {Snowflake(51), Snowflake(52)},
          false
     };
-    session.identity.members[Snowflake(9)] = std::nullopt;
+    session.identity.members[Snowflake(9)] = {};
     return session;
 }
 
@@ -109,7 +109,7 @@ TEST_CASE("identity headers: B19 CVE-2023-27493 no value can end its line or add
     session.grant.access_token = Secret("t\nX: 1");
     session.identity.guilds->at(0).name = std::string(hostile);
     session.identity.guilds->at(0).icon = std::string(hostile);
-    session.identity.members[Snowflake(5)]->nick = std::string(hostile);
+    session.identity.members[Snowflake(5)].member->nick = std::string(hostile);
     auto with = options();
     with.email = with.access_token = with.remote_user = with.x_forwarded_user =
         with.x_auth_request = true;
@@ -270,7 +270,7 @@ TEST_CASE("X-Discord-User: B20 it shrinks in steps, and the guilds of rules are 
 TEST_CASE("X-Discord-User: too many roles give way before identity does; nothing is cut inside") {
     auto session = full_session();
     for (std::uint64_t role = 0; role < 2000; ++role) {
-        session.identity.members[Snowflake(5)]->roles.push_back(Snowflake(1000 + role));
+        session.identity.members[Snowflake(5)].member->roles.push_back(Snowflake(1000 + role));
     }
     const std::string json = user_header_json(session, options());
     CHECK(json.size() <= options().user_json_bytes);
@@ -281,7 +281,7 @@ TEST_CASE("X-Discord-User: too many roles give way before identity does; nothing
 
     // B20: a list of roles is whole or absent, never the start of one.
     CHECK(render(session).count("X-Discord-User-Roles") == 1);
-    session.identity.members[Snowflake(5)]->roles.resize(8000);
+    session.identity.members[Snowflake(5)].member->roles.resize(8000);
     CHECK(render(session).count("X-Discord-User-Roles") == 0);
     CHECK(render(session).at("X-Discord-User-Guilds") == "5,6");
 

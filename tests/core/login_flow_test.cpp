@@ -56,6 +56,9 @@ public:
     Result<std::vector<std::string>> end_user(Snowflake, TimePoint) override {
         return std::vector<std::string>();
     }
+    Result<std::vector<std::string>> missing(const std::vector<std::string>&) override {
+        return std::vector<std::string>();
+    }
     Result<std::vector<std::string>> end_many(const std::vector<std::string>&) override {
         return std::vector<std::string>();
     }
@@ -627,11 +630,11 @@ TEST_CASE("finish: members are loaded for known guilds; what fails stays unknown
     REQUIRE_FALSE(done.failure);
     const auto& identity = done.session->identity;
     REQUIRE(identity.members.count(Snowflake(5)));
-    CHECK(identity.members.at(Snowflake(5))->roles == std::vector{Snowflake(70)});
+    CHECK(identity.members.at(Snowflake(5)).member->roles == std::vector{Snowflake(70)});
     CHECK(identity.members.count(Snowflake(6)) == 0);
     REQUIRE(identity.members.count(Snowflake(9)));
-    CHECK_FALSE(identity.members.at(Snowflake(9)));  // not in the list: not a member
-    CHECK(identity.members_at == site.now.load());   // of those that are known
+    CHECK_FALSE(identity.members.at(Snowflake(9)).member);  // not in the list: not a member
+    CHECK(identity.members_at() == site.now.load());        // of those that are known
     CHECK(std::count(site.api.calls.begin(), site.api.calls.end(), "member 9") == 0);
 }
 
@@ -643,8 +646,8 @@ TEST_CASE("finish: M24 a guild list of full length proves no absence") {
     for (std::uint64_t i = 0; i < 200; ++i) site.api.guilds.push_back(guild(1000 + i));
     const auto done = site.login();
     REQUIRE_FALSE(done.failure);
-    CHECK(done.session->identity.members.at(Snowflake(9)));
-    CHECK(done.session->identity.members_at == site.now.load());
+    CHECK(done.session->identity.members.at(Snowflake(9)).member);
+    CHECK(done.session->identity.members_at() == site.now.load());
 }
 
 TEST_CASE("finish: F27 F28 oauth2-proxy #1 each login has its own token and handle") {

@@ -70,7 +70,10 @@ Identity listed(std::uint64_t permissions, bool is_owner = false) {
 
 template <class... Roles>
 Identity with_roles(Identity identity, Roles... roles) {
-    identity.members[guild] = Member{{}, {roles...}, false};
+    identity.members[guild] = {
+        Member{{},     {roles...}, false},
+        {     }
+    };
     return identity;
 }
 
@@ -150,14 +153,19 @@ TEST_CASE("holds never turns missing knowledge into a yes or a no") {
     const auto nothing = visitor();
     const auto member = listed(kick_members);
     auto kicked = visitor();
-    kicked.members[guild] = std::nullopt;
+    kicked.members[guild] = {};
     auto left_since = with_roles(listed(0), staff);
     left_since.guilds->clear();
     left_since.guilds_at = TimePoint{} + std::chrono::minutes(5);
     auto joined_since = left_since;
-    joined_since.members_at = TimePoint{} + std::chrono::minutes(6);
+    joined_since.members[guild].at = TimePoint{} + std::chrono::minutes(6);
     auto pending = with_roles(listed(0), staff);
-    pending.members[guild]->pending = true;
+    pending.members[guild].member->pending = true;
+
+    auto kicked_since = member;
+    kicked_since.members[guild] = {std::nullopt, TimePoint{} + std::chrono::minutes(1)};
+    auto listed_since = kicked_since;
+    listed_since.guilds_at = TimePoint{} + std::chrono::minutes(2);
 
     const auto nested = all(negate(any(user(bob), role(guest))), in_guild(guild));
 
@@ -182,6 +190,11 @@ TEST_CASE("holds never turns missing knowledge into a yes or a no") {
     expect("nothing known of roles", role(staff), nothing, Truth::unknown);
     expect("G12 kicked after the roles were read", role(staff), left_since, Truth::no);
     expect("joined after the list was read", role(staff), joined_since, Truth::yes);
+    expect("and so in the guild", in_guild(guild), joined_since, Truth::yes);
+    expect("whose permissions nobody told", owner(guild), joined_since, Truth::unknown);
+    expect("G12 kicked after the list was read", in_guild(guild), kicked_since, Truth::no);
+    expect("and so without rights", permission(kick_members), kicked_since, Truth::no);
+    expect("joined again, says a newer list", in_guild(guild), listed_since, Truth::yes);
     expect("pending members keep their roles", role(staff), pending, Truth::yes);
     expect("@everyone is the guild's id", role(guild), with_roles(member), Truth::yes);
     expect("owner", owner(guild), listed(0, true), Truth::yes);
@@ -341,7 +354,7 @@ TEST_CASE("missing leaves out what the visitor has and names the guilds they kno
     who.guilds = std::vector<Guild>(1);
     who.guilds->front().id = guild;
     who.guilds->front().name = "Garden";
-    who.members[guild] = Member{};
+    who.members[guild].member = Member{};
 
     CHECK(missing(all(in_guild(guild), role(staff)), who) ==
           Lines{"role 200 in the guild Garden (100)"});

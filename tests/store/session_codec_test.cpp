@@ -49,12 +49,12 @@ Session full_session() {
         session.identity.guilds->push_back(guild);
     }
     session.identity.guilds_at = noon + 6ns;
-    session.identity.members[Snowflake(1)] = Member{
+    session.identity.members[Snowflake(1)].member = Member{
         "nick", {Snowflake(10), Snowflake(11)},
          true
     };
-    session.identity.members[Snowflake(2)] = std::nullopt;
-    session.identity.members_at = noon + 7ns;
+    session.identity.members[Snowflake(1)].at = noon + 7ns;
+    session.identity.members[Snowflake(2)] = {std::nullopt, noon + 8ns};
     return session;
 }
 
@@ -118,13 +118,15 @@ TEST_CASE("a session is decoded as it was encoded, field by field") {
     }
     CHECK(identity.guilds_at == given.identity.guilds_at);
     REQUIRE(identity.members.size() == 2);
-    const auto& member = identity.members.at(Snowflake(1));
+    const auto& member = identity.members.at(Snowflake(1)).member;
     REQUIRE(member);
     CHECK(member->nick == "nick");
     CHECK(member->roles == std::vector{Snowflake(10), Snowflake(11)});
     CHECK(member->pending);
-    CHECK_FALSE(identity.members.at(Snowflake(2)).has_value());
-    CHECK(identity.members_at == given.identity.members_at);
+    CHECK_FALSE(identity.members.at(Snowflake(2)).member.has_value());
+    for (const auto& [guild, known] : given.identity.members) {
+        CHECK(identity.members.at(guild).at == known.at);
+    }
 }
 
 TEST_CASE("what was not known before it was encoded is not known after") {
@@ -185,9 +187,10 @@ TEST_CASE("G26 a session that version 1 or 2 wrote is read as it was") {
     CHECK(guild.icon == "icon");
     CHECK(guild.owner);
     CHECK(guild.permissions.bits() == 8);
-    CHECK(identity.members.at(Snowflake(1))->roles == std::vector{Snowflake(10)});
-    CHECK_FALSE(identity.members.at(Snowflake(2)).has_value());
-    CHECK(identity.members_at == noon + 7ns);
+    CHECK(identity.members.at(Snowflake(1)).member->roles == std::vector{Snowflake(10)});
+    CHECK_FALSE(identity.members.at(Snowflake(2)).member.has_value());
+    CHECK(identity.members.at(Snowflake(1)).at == noon + 7ns);
+    CHECK(identity.members.at(Snowflake(2)).at == noon + 7ns);
 }
 
 TEST_CASE("images and permissions come back as Discord wrote them, however that was") {
@@ -254,7 +257,7 @@ TEST_CASE("no foreign bytes decode, and none crash the decoder") {
         CHECK_FALSE(codec::decode_login(login + "x"));
     }
     SUBCASE("of another version") {
-        for (const char version : {'\0', '\4', '\x7f', '\xff'}) {
+        for (const char version : {'\0', '\5', '\x7f', '\xff'}) {
             CHECK_FALSE(codec::decode_session(version + whole.substr(1)));
             CHECK_FALSE(codec::decode_login(version + login.substr(1)));
         }

@@ -193,9 +193,12 @@ struct House {
             Guild guild;
             guild.id = id;
             session.identity.guilds->push_back(guild);
-            session.identity.members[id] = Member{std::nullopt, {staff}, false};
+            session.identity.members[id] = {
+                Member{std::nullopt, {staff}, false},
+                now
+            };
         }
-        session.identity.user_at = session.identity.guilds_at = session.identity.members_at = now;
+        session.identity.user_at = session.identity.guilds_at = now;
         const auto token = SessionToken::make();
         digest = token.digest();
         REQUIRE(sessions->create(token, session));
@@ -436,6 +439,121 @@ TEST_CASE("M23 members that the login could not learn heal") {
     CHECK(house.confirm().state == State::fresh);
     CHECK(staff_of_garden(house.known().session.identity) == Truth::yes);
     CHECK(house.freshness().due_at > house.now.load());
+}
+
+TEST_CASE("G12 G17 a guild whose members cannot be told keeps nothing else of a session old") {
+    for (const auto kind : {ErrorKind::unavailable, ErrorKind::timed_out}) {
+        CAPTURE(to_string(kind));
+        House house;
+        house.discord.faults["/users/@me/guilds/200/member"] = failure(kind, 500);
+        const auto start = house.now.load();
+        const auto confirm_for = [&](std::chrono::seconds time) {
+            for (const auto end = house.now.load() + time; house.now.load() < end;) {
+                house.pass(1s);
+                house.confirm();
+            }
+        };
+        confirm_for(10min);
+        CHECK(house.known().session.identity.find_membership(shed)->at == start);
+        house.discord.is_staff = false;
+        house.discord.name = "anna";
+        confirm_for(5min);
+        CHECK(staff_of_garden(house.known().session.identity) == Truth::no);
+        house.discord.is_staff = true;
+        confirm_for(44min);
+        CHECK(house.known().session.identity.user.username == "anna");
+        CHECK(house.discord.count("/users/@me/guilds/200/member") < 80);
+        CHECK(house.known().session.identity.find_membership(shed));
+        // After max_stale that one is unknown; the session and its other rules go on.
+        confirm_for(2min);
+        const auto got = house.confirm();
+        CHECK_FALSE(got.known.session.identity.find_membership(shed));
+        CHECK(staff_of_garden(got.known.session.identity) == Truth::yes);
+        const auto& settings = house.keepers.front()->settings();
+        CHECK(freshness_of(got.known.session, settings).unusable_at > house.now.load() + 50min);
+        house.discord.faults.clear();
+        confirm_for(2min);
+        CHECK(house.known().session.identity.find_membership(shed)->member);
+    }
+}
+
+TEST_CASE("G12 a newer no that another look-up brought counts when Discord falls silent") {
+    House house;
+    auto& keeper = *house.keepers.front();
+    const auto known = house.known();
+    house.pass(1min);
+    SUBCASE("the list of guilds") {
+        house.discord.guilds.erase(garden);
+        REQUIRE(keeper.guilds(known, 0s));
+    }
+    SUBCASE("the list of guilds with counts") {
+        house.discord.guilds.erase(garden);
+        REQUIRE(keeper.guilds(known, 0s, true));
+    }
+    SUBCASE("the member") {
+        house.discord.guilds.erase(garden);
+        REQUIRE(keeper.member(known, garden, 0s));
+    }
+    SUBCASE("the roles") {
+        house.discord.is_staff = false;
+        REQUIRE(keeper.member(known, garden, 0s));
+    }
+    const auto told_at = house.now.load();
+    house.discord.faults["*"] = failure(ErrorKind::unavailable, 500);
+    house.pass(4min);
+    const auto got = house.confirm();
+    CHECK(got.state == State::stale);
+    CHECK(staff_of_garden(got.known.session.identity) == Truth::no);
+    CHECK(staff_of_garden(house.known().session.identity) == Truth::no);
+    CHECK(got.known.session.identity.find_membership(garden)->at == told_at);
+    // The other's age is its own.
+    CHECK(got.known.session.identity.find_membership(shed)->at <= told_at);
+    CHECK(house.freshness().confirmed_at == told_at - 1min);
+}
+
+TEST_CASE("G12 no answer lends its age to an older one") {
+    House house;
+    auto& keeper = *house.keepers.front();
+    const auto known = house.known();
+    // Held back, since a call has just failed; then another look-up is told.
+    house.pass(5min);
+    house.discord.faults["*"] = failure(ErrorKind::unavailable, 500);
+    REQUIRE(house.confirm().state == State::stale);
+    CHECK(staff_of_garden(house.known().session.identity) == Truth::yes);
+    CHECK(house.freshness().confirmed_at == noon);
+    house.discord.faults.clear();
+    house.discord.is_staff = false;
+    REQUIRE(keeper.member(known, garden, 0s));
+    house.discord.faults["*"] = failure(ErrorKind::unavailable, 500);
+    const auto got = house.confirm();
+    CHECK(staff_of_garden(got.known.session.identity) == Truth::no);
+    CHECK(got.known.session.identity.find_membership(garden)->at == noon + 5min);
+    CHECK(got.known.session.identity.find_membership(shed)->at == noon);
+}
+
+TEST_CASE("whoever waits too long for a thread is told that Discord cannot be asked now") {
+    House house;
+    house.pass(5min);
+    std::function<void()> waiting;
+    SessionKeeper::Parts parts{House::default_settings(), house.discord, *house.sessions,
+                               [&] { return house.now.load(); },
+                               [&](std::function<void()> call) {
+                                   waiting = std::move(call);
+                                   return true;
+                               }};
+    parts.queue_patience = 100ms;
+    SessionKeeper keeper(parts);
+    std::optional<Confirmation> got;
+    keeper.confirm(house.known(), [&](const Confirmation& news) { got = news; });
+    std::this_thread::sleep_for(parts.queue_patience + 1ms);
+    waiting();
+    REQUIRE(got);
+    CHECK(got->state == State::stale);
+    CHECK(got->error->source == ErrorSource::gate);
+    CHECK(house.discord.total() == 0);
+    keeper.confirm(house.known(), [&](const Confirmation& news) { got = news; });
+    waiting();
+    CHECK(got->state == State::fresh);
 }
 
 TEST_CASE("however many wait for a session, Discord is asked once") {
