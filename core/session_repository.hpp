@@ -90,6 +90,9 @@ public:
     virtual Result<std::optional<std::string>> end_handle(const std::string& handle) = 0;
     /// Ends the sessions of `user` created at or before `until`; their digests.
     virtual Result<std::vector<std::string>> end_user(Snowflake user, TimePoint until) = 0;
+    /// Which of these there are no more, of at most some hundred: as cheap as it can be, for
+    /// those that something runs for. One that expired may count as there.
+    virtual Result<std::vector<std::string>> missing(const std::vector<std::string>& digests) = 0;
     /// Ends these at once, at most some hundred; the digests of those there were.
     virtual Result<std::vector<std::string>> end_many(const std::vector<std::string>& digests) = 0;
 

@@ -13,16 +13,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto look_every = 900ms;  // what expires is to be cut within a second
-/// How long a snapshot serves here: ends are heard, so that is for what expires in
-/// the store. While they may go unheard, many streams must not be many store calls.
-constexpr auto heard_age = 5min;
-constexpr auto unheard_age = 5s;
-
-SteadyClock::time_point oldest_snapshot(const Gate& gate, SteadyClock::time_point now) {
-    if (!gate.events) return now - heard_age;
-    const auto since = gate.events->heard_since(now);
-    return since ? std::max(*since, now - heard_age) : now - unheard_age;
-}
+/// How long a snapshot serves here: ends are heard or asked for.
+constexpr auto snapshot_age = 5min;
+/// How often the store is asked which sessions are gone, should their ends go unheard; and
+/// when they do not, for those that vanished without an end (FLUSHALL).
+constexpr auto unheard_pause = SessionEvents::unheard_age;
+constexpr auto heard_pause = 5s;
+/// In one call.
+constexpr std::size_t most_asked_for = 500;
 
 TimePoint time_of(const std::atomic<Clock::rep>& ticks) {
     return TimePoint(TimePoint::duration(ticks.load(std::memory_order_relaxed)));
@@ -80,6 +78,11 @@ void RunningExchanges::hear() {
         const std::lock_guard lock(mutex_);
         ended.swap(ended_);
     }
+    doom_all(ended);
+}
+
+void RunningExchanges::doom_all(const std::set<std::string>& ended) {
+    if (ended.empty()) return;
     const auto now = loop_.now();
     for (auto* place = first_; place; place = place->next_) {
         digest_.assign(place->digest_.data(), place->digest_.size());
@@ -118,6 +121,7 @@ void RunningExchanges::on_tick() {
         }
     }
     if (now - looked_ >= look_every) look_at_all(now);
+    look_for_ends(now);
 }
 
 void RunningExchanges::look_at_all(SteadyClock::time_point now) {
@@ -129,7 +133,7 @@ void RunningExchanges::look_at_all(SteadyClock::time_point now) {
 
 void RunningExchanges::look_at(Running& place, SteadyClock::time_point now) {
     digest_.assign(place.digest_.data(), place.digest_.size());
-    const auto live = gate_.cache.find(digest_, oldest_snapshot(gate_, now));
+    const auto live = gate_.cache.find(digest_, now - snapshot_age);
     if (!live) return look_closer(digest_);
     const auto time = gate_.now();
     if (has_expired(gate_, *live, time)) {
@@ -137,8 +141,11 @@ void RunningExchanges::look_at(Running& place, SteadyClock::time_point now) {
         return cut(place);
     }
     note_use(gate_, *live, time);
-    judge_again(place, *live, now);
-    if (!live->freshness.is_young(time) && time >= time_of(live->again_at)) look_closer(digest_);
+    const bool is_confirmed_soon =
+        !live->freshness.is_young(time) && time >= time_of(live->again_at);
+    // What is too old may be known again, or not matter to this rule: then it is judged.
+    if (!is_confirmed_soon || !is_unusable(*live, time)) judge_again(place, *live, now);
+    if (is_confirmed_soon) look_closer(digest_);
 }
 
 void RunningExchanges::judge_again(Running& place, const LiveSession& live,
@@ -154,10 +161,44 @@ void RunningExchanges::look_closer(const std::string& digest) {
     loop_.spawn(confirm(digest));
 }
 
+/// Only while other replicas end sessions too, and may not be heard.
+void RunningExchanges::look_for_ends(SteadyClock::time_point now) {
+    if (finding_ended_ || !gate_.events || gate_.draining) return;
+    const auto since = gate_.events->heard_since(now);
+    if (since == SteadyClock::time_point::min()) return;
+    const bool is_settled = since && *since <= settled_;
+    if (now - asked_ < (is_settled ? heard_pause : unheard_pause)) return;
+    finding_ended_ = true;
+    asked_ = now;
+    loop_.spawn(find_ended());
+}
+
+Task<void> RunningExchanges::find_ended() {
+    const auto began = loop_.now();
+    std::set<std::string> all;
+    for (auto* place = first_; place; place = place->next_) {
+        all.emplace(place->digest_.data(), place->digest_.size());
+    }
+    std::set<std::string> ended;
+    bool is_complete = true;
+    for (auto next = all.begin(); next != all.end() && is_complete;) {
+        std::vector<std::string> some;
+        while (next != all.end() && some.size() < most_asked_for) some.push_back(*next++);
+        const auto gone =
+            co_await offload(gate_.store_calls, [&] { return gate_.sessions.missing(some); });
+        is_complete = gone.has_value();
+        if (gone) ended.insert(gone->begin(), gone->end());
+    }
+    finding_ended_ = false;
+    if (is_complete) settled_ = began;
+    for (const auto& digest : ended) gate_.cache.erase(digest);
+    doom_all(ended);
+}
+
 /// The session as the store and Discord have it.
 Task<void> RunningExchanges::confirm(std::string digest) {
     const auto now = gate_.now();
-    auto live = gate_.cache.find(digest, oldest_snapshot(gate_, loop_.now()));
+    auto live = gate_.cache.find(digest, loop_.now() - snapshot_age);
     bool is_there = true;
     LiveSessionPtr last_known;
     if (!live) {

@@ -46,8 +46,9 @@ private:
 /// streams and long responses end with the session, or when the visitor may no longer
 /// see what they show.
 ///
-/// That a session ended is heard; what else changes is looked at every second, and a
-/// session whose streams are all that is left of it is kept fresh. WebSockets get a
+/// That a session ended is heard, and where that may fail the store is asked, for all
+/// sessions in one call. What else changes is looked at every second, and a session whose
+/// streams are all that is left of it is kept fresh. WebSockets get a
 /// close frame (1008). An open stream counts as use of the session. On the worker's
 /// thread, but for `session_ended`.
 class RunningExchanges final : private Deadline {
@@ -73,10 +74,13 @@ private:
     void on_tick() override;
     void leave(Running& place);
     void hear();
+    void doom_all(const std::set<std::string>& ended);
     void look_at_all(SteadyClock::time_point now);
     void look_at(Running& place, SteadyClock::time_point now);
     void judge_again(Running& place, const LiveSession& live, SteadyClock::time_point now);
     void look_closer(const std::string& digest);
+    void look_for_ends(SteadyClock::time_point now);
+    Task<void> find_ended();
     Task<void> confirm(std::string digest);
     void doom(Running& place, SteadyClock::time_point now);
     void cut(Running& place);
@@ -89,6 +93,9 @@ private:
     SteadyClock::time_point looked_{};
     std::string digest_;                ///< of the place looked at
     std::set<std::string> confirming_;  ///< those that look_closer is at
+    bool finding_ended_ = false;
+    SteadyClock::time_point asked_{};    ///< when `find_ended` last began
+    SteadyClock::time_point settled_{};  ///< every session that ended before is known to have
 
     std::mutex mutex_;
     std::set<std::string> ended_;  ///< guarded; not heard yet

@@ -128,6 +128,15 @@ Result<std::vector<std::string>> MemoryStore::erase_user(const std::string& user
     return keys;
 }
 
+Result<std::vector<std::string>> MemoryStore::missing(const std::vector<std::string>& keys) {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> out;
+    for (const auto& key : keys) {
+        if (!sessions_.contains(key)) out.push_back(key);
+    }
+    return out;
+}
+
 Result<std::vector<std::string>> MemoryStore::erase_many(const std::vector<std::string>& keys) {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> erased;

@@ -113,6 +113,14 @@ end
 return 1
 )lua")),
       // keys
+      missing(script(R"lua(
+local gone = {}
+for i = 3, #ARGV do
+    if redis.call('EXISTS', s_key(ARGV[i])) == 0 then gone[#gone + 1] = ARGV[i] end
+end
+return gone
+)lua")),
+      // keys
       erase(script(R"lua(
 local ended = {}
 for i = 3, #ARGV do

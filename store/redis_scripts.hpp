@@ -22,8 +22,8 @@
 namespace cordgate::redis {
 
 struct Scripts {
-    Script insert, update, touch, erase, erase_handle, erase_user, find_handle, list, put_login,
-        take_login, purge, try_lease, renew_lease, release_lease;
+    Script insert, update, touch, missing, erase, erase_handle, erase_user, find_handle, list,
+        put_login, take_login, purge, try_lease, renew_lease, release_lease;
 
     Scripts();
 };

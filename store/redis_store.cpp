@@ -249,6 +249,12 @@ Result<std::vector<std::string>> RedisStore::erase_user(const std::string& user_
         client_->run(scripts_->erase_user, {prefix, channel_, user_id, last}, Repeat::no));
 }
 
+Result<std::vector<std::string>> RedisStore::missing(const std::vector<std::string>& keys) {
+    Words words{prefix, channel_};
+    words.insert(words.end(), keys.begin(), keys.end());
+    return read_keys(client_->run(scripts_->missing, words, Repeat::yes));
+}
+
 Result<std::vector<std::string>> RedisStore::erase_many(const std::vector<std::string>& keys) {
     Words words{prefix, channel_};
     words.insert(words.end(), keys.begin(), keys.end());

@@ -62,6 +62,7 @@ public:
     Result<std::optional<std::string>> erase_handle(const std::string& handle) override;
     Result<std::vector<std::string>> erase_user(const std::string& user_id,
                                                 TimePoint until) override;
+    Result<std::vector<std::string>> missing(const std::vector<std::string>& keys) override;
     Result<std::vector<std::string>> erase_many(const std::vector<std::string>& keys) override;
     Result<SessionPage> list(const std::string& user_id, const std::string& cursor,
                              std::size_t limit) override;

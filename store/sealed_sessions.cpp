@@ -172,6 +172,10 @@ Result<std::vector<std::string>> SealedSessions::end_user(Snowflake user, TimePo
     return tell(std::move(*ended));
 }
 
+Result<std::vector<std::string>> SealedSessions::missing(const std::vector<std::string>& digests) {
+    return store_->missing(digests);
+}
+
 Result<std::vector<std::string>> SealedSessions::end_many(const std::vector<std::string>& digests) {
     auto ended = store_->erase_many(digests);
     if (!ended) return ended;

@@ -39,6 +39,7 @@ public:
                              std::size_t limit, TimePoint now) override;
     Result<std::optional<std::string>> end_handle(const std::string& handle) override;
     Result<std::vector<std::string>> end_user(Snowflake user, TimePoint until) override;
+    Result<std::vector<std::string>> missing(const std::vector<std::string>& digests) override;
     Result<std::vector<std::string>> end_many(const std::vector<std::string>& digests) override;
     Result<bool> try_lease(const std::string& name, const std::string& holder,
                            std::chrono::milliseconds duration) override;

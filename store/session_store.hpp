@@ -89,6 +89,8 @@ public:
     /// Erases the sessions of a user created at or before `until`; their keys.
     virtual Result<std::vector<std::string>> erase_user(const std::string& user_id,
                                                         TimePoint until) = 0;
+    /// Which of these keys have no row.
+    virtual Result<std::vector<std::string>> missing(const std::vector<std::string>& keys) = 0;
     /// Erases these in one step; the keys of those that were there.
     virtual Result<std::vector<std::string>> erase_many(const std::vector<std::string>& keys) = 0;
     /// Sessions of `user_id` (empty: of everybody) behind `cursor` (empty: from

@@ -443,6 +443,20 @@ Result<std::vector<std::string>> SqliteStore::erase_user(const std::string& user
     });
 }
 
+Result<std::vector<std::string>> SqliteStore::missing(const std::vector<std::string>& keys) {
+    const auto lease = lease_reader();
+    if (!lease) return lease.error();
+    std::vector<std::string> out;
+    for (const auto& key : keys) {
+        auto query = (*lease)->database.query("SELECT 1 FROM sessions WHERE key = ?", Blob{key});
+        if (!query) return query.error();
+        const auto is_there = query->next();
+        if (!is_there) return is_there.error();
+        if (!*is_there) out.push_back(key);
+    }
+    return out;
+}
+
 Result<std::vector<std::string>> SqliteStore::erase_many(const std::vector<std::string>& keys) {
     return write([&](Database& database) -> Result<std::vector<std::string>> {
         std::vector<std::string> erased;

@@ -176,6 +176,53 @@ TEST_CASE("G11 what runs for a session is cut within a second after it ended") {
     }
 }
 
+TEST_CASE("G11 L28 sockets end with their session on another replica that is told nothing") {
+    RedisServer redis({"--appendonly", "yes"});
+    Script script;
+    script.store = "redis+unix:" + redis.socket();
+    script.session = "keys: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]";
+    Stage stage(script);
+    stage.app.echoes("/socket");
+    const ReservedPort port;
+    const auto twin = stage.start_twin(port);
+    auto fern = stage.browser_of(demo::fern);
+    auto robin = stage.browser_of(demo::robin);
+    auto wire = open_socket(stage, fern, "/socket", port.number());
+    auto other = open_socket(stage, robin, "/socket", port.number());
+    const auto stays = [&] {
+        other.send("\x81\x01y");
+        CHECK(other.read_bytes(3) == "\x81\x01y");
+    };
+    SUBCASE("L17 since Redis does not let it listen") {
+        (void)redis.ask({"ACL", "SETUSER", "default", "-subscribe"});
+        (void)redis.ask({"CLIENT", "KILL", "TYPE", "pubsub"});
+        REQUIRE(twin->process().says("the store does not tell which sessions end"));
+        REQUIRE(fern.post_form("/logout").status() == 303);
+        CHECK(time_until_cut(wire) < 1s);
+        stays();
+    }
+    SUBCASE("while it could not listen, and again can") {
+        (void)redis.ask({"ACL", "SETUSER", "default", "-subscribe"});
+        (void)redis.ask({"CLIENT", "KILL", "TYPE", "pubsub"});
+        REQUIRE(fern.post_form("/logout").status() == 303);
+        const auto start = SteadyClock::now();
+        (void)redis.ask({"ACL", "SETUSER", "default", "+subscribe"});
+        (void)time_until_cut(wire);
+        CHECK(SteadyClock::now() - start < 1500ms);
+        stays();
+    }
+    SUBCASE("L22 FLUSHALL, which no one is told of: all of them, within some seconds") {
+        (void)redis.ask({"FLUSHALL"});
+        CHECK(time_until_cut(wire) < 8s);
+        CHECK(time_until_cut(other) < 8s);
+        Browser there(stage.home(), {port.number(), {}});
+        there.set_cookie("cordgate", fern.cookie("cordgate"));
+        CHECK(there.ask("GET", "/inbox").status() == 401);
+        auto again = stage.browser_of(demo::fern);
+        CHECK(again.ask("GET", "/inbox").status() == 200);
+    }
+}
+
 TEST_CASE("G10 G11 a logout on one replica closes the sockets on the other") {
     RedisServer redis({"--appendonly", "yes"});
     Script script;

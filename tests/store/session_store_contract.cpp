@@ -183,6 +183,10 @@ TEST_CASE_TEMPLATE("every session store keeps sessions", Backend, InMemory, InSq
     }
     SUBCASE("G10 ends many at once, and tells the keys of those that were there") {
         for (const auto* name : {"a", "b", "c"}) REQUIRE(store.insert(session_row(name)));
+        CHECK(store.missing({})->empty());
+        CHECK(store.missing({sha256("a"), sha256("c")})->empty());
+        CHECK(*store.missing({sha256("nobody"), sha256("a"), sha256("no one")}) ==
+              std::vector{sha256("nobody"), sha256("no one")});
         CHECK(store.erase_many({})->empty());
         const auto ended = store.erase_many({sha256("a"), sha256("nobody"), sha256("c")});
         CHECK(*ended == std::vector{sha256("a"), sha256("c")});
