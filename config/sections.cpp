@@ -532,6 +532,7 @@ void read_session(Values& values, Settings& settings) {
     if (RedisUrl::is_meant(session.store)) check_redis(values, session);
     session.lifetime = values.seconds("session.lifetime");
     session.idle_timeout = values.seconds("session.idle_timeout");
+    session.max_per_user = values.count("session.max_per_user");
     if (values.given("session.idle_timeout") && session.idle_timeout > session.lifetime)
         values.warning("session.idle_timeout",
                        "is longer than session.lifetime, which ends "

@@ -124,6 +124,7 @@ struct SessionSettings {
     std::vector<Secret> keys;  ///< 32 raw bytes each; empty: key file beside the database
     std::chrono::seconds lifetime{7 * 24 * 3600};
     std::chrono::seconds idle_timeout{24 * 3600};  ///< 0: none
+    std::size_t max_per_user = 0;                  ///< a further login ends the oldest; 0: no limit
     std::string cookie_name;                       ///< effective, never empty
     std::string cookie_domain;
     std::string cookie_same_site;  ///< Lax | Strict | None, as a browser spells it

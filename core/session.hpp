@@ -24,6 +24,8 @@ struct TokenGrant {
 
 /// A login that happened and has not ended. A value: copies are snapshots.
 struct Session {
+    static constexpr std::size_t max_user_agent = 256;  ///< of it is kept
+
     std::string handle;  ///< public name: internal API, X-Discord-Session. Not the cookie.
     TimePoint created_at;
     TimePoint last_seen_at;

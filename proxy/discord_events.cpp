@@ -1,25 +1,81 @@
 #include "proxy/discord_events.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
 #include "core/discord/webhook_json.hpp"
 
 namespace cordgate::proxy {
 namespace {
 
+using namespace std::chrono_literals;
+
 /// Ample for an event, which may hold a whole guild; anybody may send as much.
 constexpr std::size_t max_event_bytes = 512 * 1024;
+/// What all events together may take, but for the beginning of each: one that ends
+/// sessions needs no more than that, so nobody can keep it out.
+constexpr std::size_t max_all_event_bytes = 8 << 20;
+constexpr std::size_t free_event_bytes = 4096;
+/// Discord gives up on an answer after three seconds.
+constexpr auto longest_event = 5s;
 
-Task<Result<std::string>> read_event(Exchange& exchange) {
+/// What one event takes of the memory for all.
+class Share {
+public:
+    explicit Share(std::atomic<std::size_t>& taken) : taken_(taken) {}
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    ~Share() { taken_ -= mine_; }
+
+    bool grow_to(std::size_t size) {
+        if (size <= free_event_bytes + mine_) return true;
+        const auto more = size - free_event_bytes - mine_;
+        mine_ += more;
+        return (taken_ += more) <= max_all_event_bytes;
+    }
+
+private:
+    std::atomic<std::size_t>& taken_;
+    std::size_t mine_ = 0;
+};
+
+Task<Result<std::string>> read_event(Exchange& exchange, Share& share) {
     const Error too_large{ErrorKind::too_large, ErrorSource::client, "event too large"};
     if (exchange.head.content_length > max_event_bytes) co_return too_large;
+    const auto end = EventLoop::current()->now() + longest_event;
     std::string bytes;
-    bytes.reserve(exchange.head.content_length);
     while (!exchange.body.done()) {
         const auto piece = co_await exchange.body.next();
         if (!piece) co_return piece.error();
-        if (bytes.size() + piece->size() > max_event_bytes) co_return too_large;
+        const auto size = bytes.size() + piece->size();
+        if (size > max_event_bytes) co_return too_large;
+        if (!share.grow_to(size)) {
+            co_return Error{ErrorKind::unavailable, ErrorSource::gate, "too many large events"};
+        }
+        if (EventLoop::current()->now() > end) {
+            co_return Error{ErrorKind::timed_out, ErrorSource::client, "event too slow"};
+        }
+        if (size > bytes.capacity()) bytes.reserve(std::min(2 * size, max_event_bytes));
         bytes += *piece;
     }
     co_return bytes;
+}
+
+/// Sessions that began after the event stay, says our clock; Discord's may be behind it.
+/// Whether the grant of each lives, Discord knows.
+Result<void> check_newer(Gate& gate, Snowflake user) {
+    std::string cursor;
+    do {
+        auto page = gate.sessions.list(user, cursor, 100, gate.now());
+        if (!page) return page.error();
+        for (auto& known : page->sessions) {
+            gate.keeper_calls.run(
+                [&gate, known = std::move(known)] { gate.keeper.check_grant(known); });
+        }
+        cursor = page->next;
+    } while (!cursor.empty());
+    return {};
 }
 
 enum class Verdict { ignored, not_signed, taken };
@@ -42,6 +98,7 @@ Result<Verdict> take(Gate& gate, std::string_view signature, std::string_view ti
     gate.keeper.forget(*event->user);
     log_info("deauthorized",
              "user_id=" + event->user->to_string() + " sessions=" + std::to_string(ended->size()));
+    if (const auto checked = check_newer(gate, *event->user); !checked) return checked.error();
     return Verdict::taken;
 }
 
@@ -58,7 +115,8 @@ Task<Reply> receive_discord_event(Exchange& exchange) {
     const auto signature = exchange.head.value("x-signature-ed25519");
     const auto timestamp = exchange.head.value("x-signature-timestamp");
     if (signature.size() != 128 || timestamp.empty()) co_return not_signed(exchange);
-    const auto bytes = co_await read_event(exchange);
+    Share share(gate.event_bytes);
+    const auto bytes = co_await read_event(exchange, share);
     if (!bytes) {
         exchange.record.error = describe_error(bytes.error());
         co_return reply::from_error(exchange.page_context(), bytes.error());

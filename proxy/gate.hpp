@@ -20,6 +20,7 @@
 #include "proxy/login_limiter.hpp"
 #include "proxy/routes.hpp"
 #include "proxy/session_cache.hpp"
+#include "proxy/session_moves.hpp"
 #include "proxy/upstream_pool.hpp"
 
 namespace cordgate::proxy {
@@ -50,6 +51,7 @@ struct Gate {
     TrustedProxies trusted;
     Routes routes;
     SessionCache cache;
+    SessionMoves moves;
     LoginLimiter logins;
     UpstreamTlsContexts upstream_tls;
     http::HeadLimits head_limits;
@@ -70,6 +72,7 @@ struct Gate {
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> connections{0};
     std::size_t most_connections = 0;  ///< that descriptors suffice for; set before workers run
+    std::atomic<std::size_t> event_bytes{0};  ///< of webhook events that are being read
     StatusCounts requests;
     StatusCounts internal_requests;
     LoginCounts login_counts;

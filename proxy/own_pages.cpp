@@ -197,6 +197,19 @@ std::optional<std::string> reloaded_target(const Exchange& exchange, const LiveS
     return std::nullopt;
 }
 
+/// Those of `user` that are too many now.
+Task<void> end_oldest(Exchange& exchange, Snowflake user) {
+    auto& gate = exchange.gate;
+    if (gate.settings.session.max_per_user == 0) co_return;
+    const auto ended =
+        co_await offload(gate.store_calls, [&] { return end_oldest_sessions(gate, user); });
+    if (!ended) log_warn("login", "oldest session not ended: " + describe_error(ended.error()));
+    if (ended && *ended > 0) {
+        log_info("session.max_per_user",
+                 "user_id=" + user.to_string() + " sessions ended: " + std::to_string(*ended));
+    }
+}
+
 /// The session that this browser had before: a new login replaces it.
 Task<void> end_previous(Exchange& exchange) {
     auto& gate = exchange.gate;
@@ -220,7 +233,7 @@ Task<Reply> callback(Exchange& exchange) {
     request.query = exchange.head.query.empty() ? "" : exchange.head.query.substr(1);
     request.browser = first_cookie(exchange.head, gate.login_cookie);
     request.client_address = exchange.client.address;
-    request.user_agent = exchange.head.value("user-agent").substr(0, 256);
+    request.user_agent = exchange.head.value("user-agent").substr(0, Session::max_user_agent);
 
     auto finish = [&]() -> Result<FinishedLogin> { return gate.login.finish(request); };
     auto answered = co_await offload(gate.discord_calls, finish);
@@ -244,6 +257,7 @@ Task<Reply> callback(Exchange& exchange) {
     }
 
     co_await end_previous(exchange);
+    co_await end_oldest(exchange, finished.session->identity.user.id);
     exchange.record.user_id = finished.session->identity.user.id;
     log_info("login", "user_id=" + exchange.record.user_id->to_string() + " session=" +
                           finished.session->handle + " client=" + exchange.client.address);

@@ -1,5 +1,9 @@
 #include "proxy/session_ends.hpp"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "proxy/access_log.hpp"
 
 namespace cordgate::proxy {
@@ -32,6 +36,27 @@ Result<std::size_t> revoke_grant(Gate& gate, const Session& session, TimePoint u
     const auto ended = gate.sessions.end_user(session.identity.user.id, until);
     if (!ended) return ended.error();
     for (const auto& digest : *ended) gate.cache.erase(digest);
+    return ended->size();
+}
+
+Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user) {
+    const auto most = gate.settings.session.max_per_user;
+    std::vector<std::pair<TimePoint, std::string>> all;
+    std::string cursor;
+    do {
+        const auto page = gate.sessions.list(user, cursor, 100, gate.now());
+        if (!page) return page.error();
+        for (const auto& known : page->sessions) {
+            all.emplace_back(known.session.created_at, known.digest);
+        }
+        cursor = page->next;
+    } while (!cursor.empty());
+    if (all.size() <= most) return 0;
+    std::sort(all.begin(), all.end());
+    std::vector<std::string> oldest;
+    for (std::size_t i = 0; i + most < all.size(); ++i) oldest.push_back(all[i].second);
+    const auto ended = gate.sessions.end_many(oldest);
+    if (!ended) return ended.error();
     return ended->size();
 }
 

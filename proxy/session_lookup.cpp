@@ -31,19 +31,22 @@ bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now) {
     return idle > seconds::zero() && now - seen >= idle;
 }
 
-void note_use(Gate& gate, const LiveSession& live, TimePoint now) {
+bool note_use(Gate& gate, const LiveSession& live, TimePoint now) {
     const auto ticks = now.time_since_epoch().count();
     live.last_seen.store(ticks, std::memory_order_relaxed);
     const auto idle = gate.settings.session.idle_timeout;
     const auto interval = idle > seconds::zero() ? std::min(seconds(60), idle / 10) : seconds(300);
     auto told = live.touched.load(std::memory_order_relaxed);
     const auto due = std::chrono::duration_cast<TimePoint::duration>(interval).count();
-    if (ticks - told < due || !live.touched.compare_exchange_strong(told, ticks)) return;
+    if (ticks - told < due || !live.touched.compare_exchange_strong(told, ticks)) {
+        return false;
+    }
     gate.store_calls.run([&gate, digest = live.digest, now] {
         if (const auto done = gate.sessions.touch(digest, now); !done) {
             log_debug("touch", describe_error(done.error()));
         }
     });
+    return true;
 }
 
 std::optional<std::string_view> SessionDigests::next() {
@@ -87,7 +90,7 @@ LiveSessionPtr find_cached_session(Exchange& exchange) {
     if (!live) return nullptr;
     const auto now = gate.now();
     if (!live->freshness.is_young(now) || has_expired(gate, *live, now)) return nullptr;
-    note_use(gate, *live, now);
+    if (note_use(gate, *live, now)) note_move(exchange, *live);
     return live;
 }
 
@@ -110,7 +113,7 @@ Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
             live = make_live(gate, std::move(**found), digest, asked);
             if (!gate.cache.put(live)) continue;  // it ended while it was read
         }
-        note_use(gate, *live, now);
+        if (note_use(gate, *live, now)) note_move(exchange, *live);
         co_return live;
     }
     co_return LiveSessionPtr{};

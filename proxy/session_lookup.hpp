@@ -20,8 +20,8 @@ LiveSessionPtr find_cached_session(Exchange& exchange);
 Task<Result<LiveSessionPtr>> find_fresh_session(Exchange& exchange);
 
 /// Notes the use of a session, and now and then tells the store, so that the idle
-/// limit stays away: never a write per request.
-void note_use(Gate& gate, const LiveSession& live, TimePoint now);
+/// limit stays away: never a write per request. Whether it was told now.
+bool note_use(Gate& gate, const LiveSession& live, TimePoint now);
 /// Absolutely, or for want of use.
 bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now);
 

@@ -297,3 +297,70 @@ TEST_CASE("G11 H17 a socket that is busy in both directions is cut as well") {
         sender.join();
     }
 }
+
+TEST_CASE("G21 ASVS 7.1.2: a login beyond session.max_per_user ends the oldest of that user") {
+    const auto sign_in_five = [](Stage& stage) {
+        std::vector<Browser> browsers;
+        for (int i = 0; i < 5; ++i) browsers.push_back(stage.browser_of(demo::fern));
+        return browsers;
+    };
+    SUBCASE("three") {
+        Script script;
+        script.session = "max_per_user: 3";
+        Stage stage(script);
+        auto robin = stage.browser_of(demo::robin);
+        auto browsers = sign_in_five(stage);
+        for (int i = 0; i < 5; ++i) {
+            CAPTURE(i);
+            CHECK(browsers[static_cast<std::size_t>(i)].ask("GET", "/inbox").status() ==
+                  (i < 2 ? 401 : 200));
+        }
+        CHECK(robin.ask("GET", "/inbox").status() == 200);
+    }
+    SUBCASE("no limit is the default") {
+        Stage stage;
+        for (auto& browser : sign_in_five(stage)) {
+            CHECK(browser.ask("GET", "/inbox").status() == 200);
+        }
+    }
+}
+
+TEST_CASE("G22 a session that is used from elsewhere goes on, and the log says so once") {
+    Script script;
+    script.session = "idle_timeout: 10s";  // its use is noted every second
+    script.server = "trusted_proxies: [127.0.0.1]";
+    Stage stage(script);
+    auto fern = stage.browser_of(demo::fern);
+    const auto ask = [&](const std::string& address, const std::string& agent) {
+        return fern
+            .fetch("GET", "/inbox",
+                   {
+                       {"X-Forwarded-For", address},
+                       {"User-Agent",      agent  }
+        })
+            .status();
+    };
+    const auto told = [&](const std::string& what) {
+        const auto log = stage.gate().log();
+        int times = 0;
+        for (auto at = log.find(what); at != log.npos; at = log.find(what, at + 1)) ++times;
+        return times;
+    };
+    const auto use_until = [&](const std::string& address, const std::string& agent,
+                               std::chrono::milliseconds time) {
+        const auto end = SteadyClock::now() + time;
+        while (SteadyClock::now() < end) {
+            CHECK(ask(address, agent) == 200);
+            std::this_thread::sleep_for(50ms);
+        }
+    };
+    const auto moves = [&] { return told("session used from elsewhere"); };
+    CHECK(moves() == 0);
+    use_until("192.0.2.7", "another", 3500ms);
+    REQUIRE(stage.gate().process().says("session used from elsewhere"));
+    CHECK(moves() == 1);
+    use_until("192.0.2.8", "another", 1500ms);
+    REQUIRE(stage.gate().process().says("client=192.0.2.8"));
+    CHECK(moves() == 2);
+    CHECK(told(stage.tokens().front()) == 0);
+}

@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 #include <httplib.h>
 
+#include <memory>
+#include <thread>
+
 #include "core/crypto.hpp"
 #include "core/hex.hpp"
 #include "tests/support/redis_server.hpp"
@@ -191,6 +194,58 @@ TEST_CASE("webhook: an event ends the sessions that are older than it, however o
     auto again = stage.browser_of(demo::fern);
     CHECK(post(stage, event) == 204);
     CHECK(again.ask("GET", "/inbox").status() == 200);
+}
+
+TEST_CASE("webhook: a session that began after the event by a clock that is ahead ends too") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    const Event event{deauthorized(demo::fern, clock.now() - 45s)};
+    CHECK(post(stage, event) == 204);  // while the grant lives, it stays
+    clock.pass(1s);
+    CHECK(fern.ask("GET", "/inbox").status() == 200);
+    stage.discord.deauthorize(demo::fern);
+    CHECK(post(stage, event) == 204);
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (fern.ask("GET", "/inbox").status() != 401 && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(5ms);
+    }
+    CHECK(fern.ask("GET", "/inbox").status() == 401);
+}
+
+TEST_CASE("webhook: half-sent events take bounded memory, and keep no event of Discord's out") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    clock.pass(1min);
+    // Forty unfinished events of nearly the most that one may have: 20 MiB.
+    const std::string most(512 * 1024 - 1, 'x');
+    const auto head = stage.request(std::string("POST ") + path,
+                                    "X-Signature-Ed25519: " + std::string(128, '0') +
+                                        "\r\nX-Signature-Timestamp: 1\r\nContent-Length: " +
+                                        std::to_string(most.size() + 1) + "\r\n");
+    std::vector<std::unique_ptr<Wire>> wires;
+    int refused = 0;
+    for (int i = 0; i < 40; ++i) {
+        wires.push_back(std::make_unique<Wire>(stage.port()));
+        wires.back()->send(head + most);
+    }
+    // Each of them got its place before the last byte is asked for: 503, or it waits.
+    const Event large{std::string(500 * 1024, ' ')};
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (refused == 0 && std::chrono::steady_clock::now() < end) {
+        if (post(stage, large) == 503) ++refused;
+    }
+    CHECK(refused == 1);
+    CHECK(fern.ask("GET", "/inbox").status() == 200);
+    CHECK(post(stage, {deauthorized(demo::fern, clock.now())}) == 204);
+    CHECK(fern.ask("GET", "/inbox").status() == 401);
+    // What has gone gives its place back.
+    wires.clear();
+    while (post(stage, large) != 204 && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(5ms);
+    }
+    CHECK(post(stage, large) == 204);
 }
 
 TEST_CASE("webhook: the echo of our own revocation ends nothing that came after it") {
