@@ -6,6 +6,8 @@
 #include <atomic>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <memory>
 
 #include "core/json_text.hpp"
@@ -168,6 +170,17 @@ void log_warn(std::string_view event, std::string_view text) {
 }
 void log_error(std::string_view event, std::string_view text) {
     write(spdlog::level::err, event, text);
+}
+
+void log_store_failure(const Error& error) {
+    using std::chrono::seconds;
+    constexpr std::int64_t pause = 60;
+    static std::atomic<std::int64_t> next{0};
+    const auto time = std::chrono::steady_clock::now().time_since_epoch();
+    const auto now = std::chrono::duration_cast<seconds>(time).count() + pause;  // never 0
+    auto due = next.load();
+    if (now < due || !next.compare_exchange_strong(due, now + pause)) return;
+    log_error("the session store fails", describe_error(error));
 }
 
 std::string describe_error(const Error& error) {

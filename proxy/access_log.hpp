@@ -51,6 +51,9 @@ void log_info(std::string_view event, std::string_view text);
 void log_warn(std::string_view event, std::string_view text);
 void log_error(std::string_view event, std::string_view text);
 
+/// That the session store fails: an error, once a minute, however many notice.
+void log_store_failure(const Error& error);
+
 /// "timed_out upstream: connect: ...", for AccessRecord::error.
 std::string describe_error(const Error& error);
 

@@ -1,6 +1,7 @@
 #include "proxy/reply.hpp"
 
 #include "core/ascii.hpp"
+#include "proxy/access_log.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -127,6 +128,7 @@ int status_of(const Error& error) {
 }
 
 Reply from_error(const PageContext& context, const Error& error) {
+    if (error.source == ErrorSource::store) log_store_failure(error);
     auto out = reply::refusal(context, status_of(error));
     if (error.retry_after) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(*error.retry_after).count();

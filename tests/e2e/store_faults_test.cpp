@@ -177,6 +177,10 @@ TEST_CASE("L3 L5 a full disk: visitors stay, logins and logouts see 503 until th
     CHECK(fern.ask("GET", "/inbox").status() == 200);
     check_unavailable(fern.post_form("/logout"));
     CHECK(fern.ask("GET", "/inbox").status() == 200);
+    for (int i = 0; i < 20; ++i) check_unavailable(stage.browser().get("/login"));
+    REQUIRE(stage.gate().process().says("the session store fails"));
+    const auto log = stage.gate().log();
+    CHECK(log.find("the session store fails") == log.rfind("the session store fails"));
 
     disk.clear(daemon);
     auto robin = stage.browser_of(demo::robin);

@@ -39,6 +39,10 @@ public:
     /// The power fails at the `operations`-th write or sync from now.
     void fail_after(unsigned operations) { left_ = operations; }
     bool is_off() const { return left_ == 0; }
+    /// From now on the `operations`-th call of each kind fails, reads too; 0: none does.
+    void refuse_every(unsigned operations) { refused_ = operations; }
+    /// Whether this call is one that the device refuses (L5).
+    bool refuses() { return refused_ > 0 && ++calls_ % refused_ == 0; }
     /// Counts an operation; false: there is no power for it.
     bool spend() {
         if (left_ > 0) --left_;
@@ -82,6 +86,8 @@ private:
     }
 
     unsigned left_ = ~0U;
+    unsigned refused_ = 0;
+    unsigned calls_ = 0;
     std::map<std::string, File> files_;
 };
 
@@ -113,6 +119,7 @@ int close(sqlite3_file* file) {
 }
 
 int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
+    if (Disk::instance().refuses()) return SQLITE_IOERR_WRITE;
     if (!Disk::instance().spend()) return SQLITE_IOERR_WRITE;
     if (ours(file).path) {
         Disk::instance().write(
@@ -129,6 +136,7 @@ int truncate(sqlite3_file* file, sqlite3_int64 size) {
 }
 
 int sync(sqlite3_file* file, int) {
+    if (Disk::instance().refuses()) return SQLITE_IOERR_FSYNC;
     if (!Disk::instance().spend()) return SQLITE_IOERR_FSYNC;
     if (ours(file).path) Disk::instance().sync(ours(file).path);
     return SQLITE_OK;  // the real power stays on
@@ -140,6 +148,7 @@ const sqlite3_io_methods methods = [] {
     m.iVersion = 2;
     m.xClose = close;
     m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
+        if (Disk::instance().refuses()) return SQLITE_IOERR_READ;
         return pass<&M::xRead>(f, to, n, at);
     };
     m.xWrite = write;
@@ -256,4 +265,58 @@ TEST_CASE(
         }
     }
     MESSAGE(next, " sessions in 24 power cuts");
+}
+
+TEST_CASE("L5 what a failing device refuses is unavailable: nothing is lost, and it recovers") {
+    (void)real_vfs();
+    const TempDir directory;
+    const auto path = directory.file("cordgate.db");
+    std::map<int, bool> is_live;
+    int next = 0, failures = 0, successes = 0;
+    for (const unsigned every : {1U, 2U, 3U, 5U, 7U, 11U, 40U}) {
+        CAPTURE(every);
+        const OnTheDisk disk;
+        SqliteStore store(path, {.readers = 1});
+        const auto check = [&](const Error& error) {
+            CAPTURE(error.detail);
+            ++failures;
+            CHECK(error.source == ErrorSource::store);
+            CHECK(error.kind == ErrorKind::unavailable);
+        };
+        Disk::instance().refuse_every(every);
+        for (int i = 0; i < 60; ++i) {
+            const int number = next++;
+            const auto key = sha256(std::to_string(number));
+            auto row = session_row(std::to_string(number));
+            row.sealed = std::string(5000, 's');
+            const auto added = store.insert(row);
+            if (!added) {
+                check(added.error());
+                continue;  // nobody knows
+            }
+            ++successes;
+            is_live[number] = true;
+            const auto found = store.find(key);
+            if (!found) check(found.error());
+            if (found) CHECK(found->has_value());
+            if (i % 2 == 0) continue;
+            is_live.erase(number);
+            const auto erased = store.erase(key);
+            if (!erased) check(erased.error());
+            if (erased) is_live[number] = false;
+        }
+        Disk::instance().refuse_every(0);
+        for (const auto& [number, lives] : is_live) {
+            CAPTURE(number);
+            const auto found = store.find(sha256(std::to_string(number)));
+            REQUIRE(found);
+            CHECK(found->has_value() == lives);
+        }
+        CHECK(store.insert(session_row("after " + std::to_string(every))));
+    }
+    CHECK(failures > 100);
+    CHECK(successes > 50);
+    auto database = sqlite::Database::open(path, 2s);
+    REQUIRE(database);
+    CHECK(*database->text("PRAGMA integrity_check") == "ok");
 }
