@@ -93,9 +93,13 @@ std::variant<Grant, OAuthError> Grants::refresh(std::string_view refresh_token, 
                                                 const TokenSettings& settings) {
     const auto found = access_by_refresh_.find(refresh_token);
     if (found == access_by_refresh_.end()) {
+        if (const auto spent = successors_.find(refresh_token); spent != successors_.end()) {
+            ++(used_.contains(spent->second) ? reuses_.heard : reuses_.unheard);
+        }
         return OAuthError{"invalid_grant", "Invalid \"refresh_token\" in request"};
     }
     const auto old = by_access_.at(found->second);
+    used_.insert(old.access_token);
     access_by_refresh_.erase(found);
     if (settings.keep_token_on_refresh) {
         by_access_.at(old.access_token).refresh_token.clear();
@@ -111,6 +115,7 @@ std::variant<Grant, OAuthError> Grants::refresh(std::string_view refresh_token, 
     auto grant = issue(old.user, std::move(scopes), now, settings);
     grant.dead = settings.dead_token_after_refresh;
     by_access_[grant.access_token].dead = grant.dead;
+    successors_.emplace(refresh_token, grant.access_token);
     return grant;
 }
 

@@ -81,6 +81,14 @@ public:
     /// unless settings keep it.
     std::variant<Grant, OAuthError> refresh(std::string_view refresh_token, TimePoint now,
                                             const TokenSettings& settings);
+    /// Refresh tokens that came again after they were spent.
+    struct Reuses {
+        int unheard = 0;  ///< nobody had used what they were spent for: that answer got lost
+        int heard = 0;    ///< somebody had, so the application knew better once
+    };
+    Reuses reuses() const { return reuses_; }
+    /// A call was made with this access token.
+    void note_use(const std::string& access_token) const { used_.insert(access_token); }
     /// Whose access or refresh token it is; nullopt: nobody's.
     std::optional<Snowflake> user_of(std::string_view token) const;
     /// Ends everything of the user.
@@ -102,6 +110,9 @@ private:
     std::map<std::string, Grant, std::less<>> by_access_;
     std::map<std::string, std::string, std::less<>> access_by_refresh_;
     std::map<Snowflake, std::set<std::string>> ever_granted_;
+    std::map<std::string, std::string, std::less<>> successors_;  ///< by spent refresh token
+    mutable std::set<std::string> used_;                          ///< access tokens
+    Reuses reuses_;
 };
 
 }  // namespace cordgate::sim

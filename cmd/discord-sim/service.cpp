@@ -411,6 +411,7 @@ Service::Caller Service::identify(const Call& call) const {
     Caller caller;
     if (authorization.starts_with("Bearer ")) {
         caller.grant = grants.find(authorization.substr(7), now());
+        if (caller.grant) grants.note_use(caller.grant->access_token);
     } else if (authorization.starts_with("Bot ")) {
         const auto token = authorization.substr(4);
         caller.bot = !application.bot_token.empty() && token == application.bot_token;

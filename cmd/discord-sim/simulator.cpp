@@ -355,6 +355,11 @@ void Simulator::expire_tokens(Snowflake user) {
     server_->service.grants.expire(user, server_->service.now());
 }
 
+Grants::Reuses Simulator::reused_tokens() const {
+    const auto lock = server_->service.lock();
+    return server_->service.grants.reuses();
+}
+
 void Simulator::change_settings(const std::function<void(Settings&)>& edit) {
     const auto lock = server_->service.lock();
     edit(server_->service.settings);

@@ -78,6 +78,8 @@ public:
     std::vector<EventPost> settled_events();
     /// The user's access tokens expire now; refresh tokens stay good.
     void expire_tokens(Snowflake user);
+    /// Refresh tokens that came again after they were spent.
+    Grants::Reuses reused_tokens() const;
     /// Changes how strict or odd this Discord is.
     void change_settings(const std::function<void(Settings&)>& edit);
     void add_redirect_uri(std::string uri);

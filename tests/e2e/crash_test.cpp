@@ -124,7 +124,81 @@ void kill_gate_again_and_again(Stage& stage, int rounds) {
     MESSAGE(answers, " logins and logouts were answered in ", rounds, " lives");
 }
 
+/// Tokens live for a second: each session is renewed all the time, while some end.
+void kill_gate_while_tokens_rotate(Stage& stage, int rounds) {
+    static std::mt19937 random(std::random_device{}());
+    stage.discord.approve_as(demo::fern);
+    stage.discord.change_settings(
+        [](sim::Settings& settings) { settings.tokens.access_token_lifetime = 1s; });
+    std::vector<std::string> live;
+    int lost = 0;
+    for (int round = 0; round < rounds; ++round) {
+        CAPTURE(round);
+        while (live.size() < 6) {
+            auto browser = stage.browser();
+            (void)browser.visit("/login?rd=/inbox");
+            REQUIRE_FALSE(browser.cookie("cordgate").empty());
+            live.push_back(browser.cookie("cordgate"));
+        }
+        const auto leaver = live.back();
+        live.pop_back();
+        std::atomic<bool> has_left{false};
+        const auto use = [&](const std::string& cookie, bool leaves) {
+            try {
+                auto browser = stage.browser();
+                browser.set_cookie("cordgate", cookie);
+                for (int i = 0;; ++i) {
+                    (void)browser.ask("GET", "/inbox");
+                    if (!leaves || i < 40) continue;
+                    has_left = browser.post_form("/logout").status() == 303;
+                    return;
+                }
+            } catch (const std::runtime_error&) {
+                // It was killed.
+            }
+        };
+        std::vector<std::thread> visitors;
+        for (const auto& cookie : live) visitors.emplace_back(use, cookie, false);
+        visitors.emplace_back(use, leaver, true);
+        std::this_thread::sleep_for(std::chrono::microseconds(700'000 + random() % 500'000));
+        stage.gate().process().signal(SIGKILL);
+        REQUIRE(stage.gate().process().wait() == 1000 + SIGKILL);
+        for (auto& visitor : visitors) visitor.join();
+        stage.start_gate();
+        const auto status = [&](const std::string& cookie) {
+            auto browser = stage.browser();
+            browser.set_cookie("cordgate", cookie);
+            return browser.ask("GET", "/inbox").status();
+        };
+        if (has_left) CHECK(status(leaver) == 401);
+        std::erase_if(live, [&](const auto& cookie) {
+            const auto got = status(cookie);
+            CHECK((got == 200 || got == 401));
+            lost += got == 401 ? 1 : 0;
+            return got != 200;
+        });
+    }
+    const auto reused = stage.discord.reused_tokens();
+    CHECK(reused.heard == 0);
+    // Killed between Discord's answer and the disk, nobody knows the new token.
+    CHECK(lost <= reused.unheard);
+    const auto renewals = stage.discord.count("POST /oauth2/token");
+    CHECK(renewals > 5 * rounds);
+    MESSAGE(renewals, " tokens; ", lost, " sessions lost with the answer in ", rounds, " lives");
+}
+
 }  // namespace
+
+TEST_CASE("L9 G15 a token whose successor was used is never used again, killed or not: SQLite") {
+    Stage stage(busy("sqlite:sessions.db"));
+    kill_gate_while_tokens_rotate(stage, rounds_or(5));
+}
+
+TEST_CASE("L9 G15 a token whose successor was used is never used again, killed or not: Redis") {
+    RedisServer redis;
+    Stage stage(busy("redis+unix:" + redis.socket()));
+    kill_gate_while_tokens_rotate(stage, rounds_or(3));
+}
 
 TEST_CASE("L9 P7 a daemon killed at any moment has kept every answered login and logout: SQLite") {
     Stage stage(busy("sqlite:sessions.db"));
