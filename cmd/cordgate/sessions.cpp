@@ -54,16 +54,17 @@ int list(InternalClient& daemon, const SessionsWish& wish) {
         each_page(daemon, wish, [&](const ListedPage& page, const std::string& body) {
             if (wish.json) std::cout << body << '\n';
             if (!titled) {
-                std::printf("%-24s %-20s %-20s %-8s %-20s %-20s %s\n", "HANDLE", "USER", "NAME",
-                            "STATE", "SINCE", "LAST SEEN", "FROM");
+                std::printf("%-24s %-20s %-20s %-8s %-19s %-19s %-15s %s\n", "HANDLE", "USER",
+                            "NAME", "STATE", "SINCE (UTC)", "LAST SEEN (UTC)", "FROM", "BROWSER");
                 titled = true;
             }
             for (const auto& row : page.rows) {
                 if (wish.json) break;
-                std::printf("%-24s %-20s %-20s %-8s %-20.20s %-20.20s %s\n", row.handle.c_str(),
-                            row.user_id.c_str(), printable(row.name).c_str(), row.state.c_str(),
-                            row.created_at.c_str(), row.last_seen_at.c_str(),
-                            printable(row.client_address).c_str());
+                std::printf("%-24s %-20s %-20s %-8s %-19.19s %-19.19s %-15s %s\n",
+                            row.handle.c_str(), row.user_id.c_str(), printable(row.name).c_str(),
+                            row.state.c_str(), row.created_at.c_str(), row.last_seen_at.c_str(),
+                            printable(row.client_address).c_str(),
+                            printable(row.user_agent).c_str());
             }
             return std::optional<std::string>();
         });

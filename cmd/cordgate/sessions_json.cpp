@@ -25,7 +25,7 @@ std::optional<ListedPage> read_session_page(const std::string& json) {
         out.rows.push_back({text(session, "handle"), text(session, "user_id"),
                             text(user, "display_name"), text(session, "state"),
                             text(session, "created_at"), text(session, "last_seen_at"),
-                            text(session, "client_address")});
+                            text(session, "client_address"), text(session, "user_agent")});
     }
     return out;
 }

@@ -16,6 +16,7 @@ struct ListedSession {
     std::string created_at;
     std::string last_seen_at;
     std::string client_address;
+    std::string user_agent;
 };
 
 struct ListedPage {
