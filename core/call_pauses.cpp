@@ -19,6 +19,7 @@ constexpr int silent_target = 5;
 // So many of each of two kinds: Discord is.
 constexpr int silent_kind = 3;
 constexpr std::size_t most_pauses = 20000;
+constexpr CallTarget first_target{CallTarget::Kind::grant, {}};
 
 // Nobody answered, as opposed to somebody who said no.
 bool is_silence(const Error& error) {
@@ -100,17 +101,26 @@ void CallPauses::postpone(const std::string& who, CallTarget target, const Error
 
 void CallPauses::forget(const std::string& who) {
     const std::lock_guard lock(mutex_);
-    auto it = own_.lower_bound({
-        who, CallTarget{CallTarget::Kind::grant, {}}
-    });
+    auto it = own_.lower_bound({who, first_target});
     while (it != own_.end() && it->first.first == who) it = own_.erase(it);
 }
 
 std::optional<CallPauses::Pause> CallPauses::own_pause(const std::string& who,
                                                        CallTarget target) const {
-    const auto it = own_.find({who, target});
-    if (it == own_.end() || now_() >= it->second.pause.until) return std::nullopt;
-    return it->second.pause;
+    const auto now = now_();
+    if (!is_discord_away()) {
+        const auto it = own_.find({who, target});
+        if (it == own_.end() || now >= it->second.pause.until) return std::nullopt;
+        return it->second.pause;
+    }
+    // Another thing would fare no better: one call of this user is enough.
+    std::optional<Pause> longest;
+    for (auto it = own_.lower_bound({who, first_target});
+         it != own_.end() && it->first.first == who; ++it) {
+        const auto& pause = it->second.pause;
+        if (now < pause.until && (!longest || pause.until > longest->until)) longest = pause;
+    }
+    return longest;
 }
 
 bool CallPauses::is_discord_away() const {

@@ -29,7 +29,8 @@ struct CallTarget {
 /// What fails for one user pauses for that user, with growth and jitter. A target that
 /// answers nobody is tried for one user from time to time. Only when different kinds of
 /// targets answer nobody, Discord is away: then each kind is tried from time to time,
-/// however many guilds there are. Whatever answers, if only with a refusal, is back at once.
+/// however many guilds there are, and one failure of a user pauses all of theirs. Whatever
+/// answers, if only with a refusal, is back at once.
 /// Thread-safe.
 class CallPauses {
 public:

@@ -123,6 +123,11 @@ TEST_CASE("G17 when different routes answer nobody, each is asked seldom, howeve
         }
         return made;
     };
+    it.now += 20s;
+    REQUIRE_FALSE(it.pauses.enter("ann", profile));
+    it.pauses.failed("ann", profile, timeout);
+    CHECK(it.pauses.held("ann", renewal));  // one call of hers was enough
+    CHECK(it.may_ask(renewal));
     int made = 0;
     for (int second = 0; second < 300; ++second) {
         it.now += 1s;

@@ -124,12 +124,14 @@ void kill_gate_again_and_again(Stage& stage, int rounds) {
     MESSAGE(answers, " logins and logouts were answered in ", rounds, " lives");
 }
 
-/// Tokens live for a second: each session is renewed all the time, while some end.
+/// Tokens live for a second or two: each session is renewed all the time, while some end.
 void kill_gate_while_tokens_rotate(Stage& stage, int rounds) {
     static std::mt19937 random(std::random_device{}());
     stage.discord.approve_as(demo::fern);
-    stage.discord.change_settings(
-        [](sim::Settings& settings) { settings.tokens.access_token_lifetime = 1s; });
+    stage.discord.change_settings([](sim::Settings& settings) {
+        settings.tokens.access_token_lifetime = 2s;
+        settings.rate_limits = false;
+    });
     std::vector<std::string> live;
     int lost = 0;
     for (int round = 0; round < rounds; ++round) {
@@ -160,7 +162,7 @@ void kill_gate_while_tokens_rotate(Stage& stage, int rounds) {
         std::vector<std::thread> visitors;
         for (const auto& cookie : live) visitors.emplace_back(use, cookie, false);
         visitors.emplace_back(use, leaver, true);
-        std::this_thread::sleep_for(std::chrono::microseconds(700'000 + random() % 500'000));
+        std::this_thread::sleep_for(std::chrono::microseconds(800'000 + random() % 600'000));
         stage.gate().process().signal(SIGKILL);
         REQUIRE(stage.gate().process().wait() == 1000 + SIGKILL);
         for (auto& visitor : visitors) visitor.join();

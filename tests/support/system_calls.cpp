@@ -31,6 +31,11 @@ SystemCalls::SystemCalls(int process) : thread_([this, process] { trace(process)
     throw std::runtime_error("the process cannot be traced");
 }
 
+void SystemCalls::forget() {
+    forgetting_ = true;
+    while (forgetting_) std::this_thread::yield();
+}
+
 const std::map<long, int>& SystemCalls::stop() {
     stopping_ = true;
     if (thread_.joinable()) thread_.join();
@@ -52,6 +57,7 @@ void SystemCalls::trace(int process) {
         ++waited_for;
     }
     while (!stopping_) {
+        if (forgetting_.exchange(false)) counts_.clear();
         int status = 0;
         const int thread = ::waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
         if (thread <= 0 || !WIFSTOPPED(status)) {

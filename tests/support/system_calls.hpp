@@ -15,6 +15,8 @@ public:
     SystemCalls(const SystemCalls&) = delete;
     SystemCalls& operator=(const SystemCalls&) = delete;
 
+    /// Forgets what was counted: at first, threads are disturbed in what they wait for.
+    void forget();
     /// Lets it go; how often each call was made, by its number (SYS_read).
     const std::map<long, int>& stop();
 
@@ -25,6 +27,7 @@ private:
 
     std::atomic<State> state_{State::starting};
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> forgetting_{false};
     std::map<long, int> counts_;
     std::thread thread_;
 };
