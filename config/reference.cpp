@@ -257,6 +257,9 @@ Make a key with `openssl rand -base64 32`.
 | `any: [...]`, `all: [...]`, `not: {...}` | meets one, every one, not this |
 
 Scopes that rules need (`guilds`, `guilds.members.read`) are added to every login.
+
+`/api/**` covers `/api` and `/api/` as well as everything below. `/api/*` covers one segment below
+`/api/`, `/api` only itself. Rules can be given in the file only, not as a flag or variable.
 )";
     }
     out += "\n## Scopes\n\nA scope that is not listed is a warning. Discord documents:\n\n";

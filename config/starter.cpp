@@ -160,6 +160,12 @@ services:
       - ./cordgate.yaml:/etc/cordgate/cordgate.yaml:ro
       - cordgate-data:/var/lib/cordgate
     secrets: [discord_client_secret]
+    read_only: true
+    tmpfs: ["/tmp:size=16m,mode=1777"]
+    cap_drop: [ALL]
+    security_opt: ["no-new-privileges:true"]
+    # More than timeouts.drain, so that requests in flight can finish.
+    stop_grace_period: 40s
     depends_on: [app]
 
   # Your application. It needs no published port: visitors come through Cordgate.

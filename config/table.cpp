@@ -227,7 +227,8 @@ std::vector<Setting> make_table() {
                  text("nick", "", "Nickname given to a new member.", "Visitor")}
                ),
         list("login.allowed_redirect_hosts", "",
-             "Hosts besides our own origin that `rd` may lead to: host, host:port or .domain.",
+             "Hosts besides our own origin that `rd` may lead to: host, host:port or .domain, "
+             "which is every host below it and not the domain itself.",
              "wiki.example.com"),
         choice("logout.revoke", "never",
                "Whether logging out also revokes the grant at Discord, which there ends every "
@@ -341,6 +342,15 @@ std::vector<OuterName> make_outer_names() {
     return out;
 }
 
+std::vector<std::string> make_file_only_flags() {
+    std::vector<std::string> out;
+    for (const auto& row : settings_table()) {
+        if (row.is_structured() && row.key != "upstreams")
+            out.push_back(flag_name(std::string(row.key)));
+    }
+    return out;
+}
+
 // Damerau-Levenshtein (optimal string alignment): swapped letters count once.
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
@@ -398,6 +408,11 @@ std::string environment_name(std::string_view key) {
 const std::vector<OuterName>& outer_names() {
     static const std::vector<OuterName> names = make_outer_names();
     return names;
+}
+
+const std::vector<std::string>& file_only_flags() {
+    static const std::vector<std::string> flags = make_file_only_flags();
+    return flags;
 }
 
 bool is_foreign_variable(std::string_view name) {

@@ -77,6 +77,8 @@ struct OuterName {
 /// All flags and variables: scalars, lists, the file forms of secrets, and
 /// `upstreams` as a comma list of URLs. The command line is made from this.
 const std::vector<OuterName>& outer_names();
+/// What flags of all other settings would be called.
+const std::vector<std::string>& file_only_flags();
 
 /// Variables that belong to us and are no setting (CORDGATE_CONFIG), or that a
 /// platform makes up from a service called "cordgate" (Kubernetes service

@@ -123,7 +123,9 @@ TEST_CASE("the starter loads once its two gaps are filled (N20)") {
     const auto deployed = read(std::string(CORDGATE_SOURCE_DIR) + "/deploy/compose.yaml");
     for (const auto* const both :
          {"file: ./discord_client_secret\n", "chmod 644 it, or chown 65532",
-          "ports: [\"127.0.0.1:4180:4180\"]", "'./dev image'"}) {
+          "ports: [\"127.0.0.1:4180:4180\"]", "'./dev image'", "\n    stop_grace_period: 40s\n",
+          "\n    read_only: true\n", "\n    tmpfs: [\"/tmp:size=16m,mode=1777\"]\n",
+          "\n    cap_drop: [ALL]\n", "\n    security_opt: [\"no-new-privileges:true\"]\n"}) {
         CAPTURE(both);
         CHECK(init_compose_yaml().find(both) != std::string::npos);
         CHECK(deployed.find(both) != std::string::npos);
