@@ -22,6 +22,19 @@ void add_settings(CLI::App& command, Invocation& out) {
             ->type_name(name.metavar.empty() ? "TEXT" : name.metavar)
             ->group("Settings");
     }
+    // What has no flag says so, instead of being an argument that nobody expected.
+    for (const auto& flag : config::file_only_flags()) {
+        command
+            .add_option_function<std::string>(
+                "--" + flag,
+                [flag](const std::string&) {
+                    throw CLI::ValidationError("--" + flag,
+                                               "can only be set in the configuration file");
+                },
+                "In the configuration file only.")
+            ->type_name("")
+            ->group("In the configuration file only");
+    }
 }
 
 struct SessionCommands {

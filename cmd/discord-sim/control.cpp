@@ -54,6 +54,12 @@ json state_of(const Service& service, const World& world) {
     return state;
 }
 
+std::string unknown_route(const std::string& route) {
+    std::string why = "no route is \"" + route + "\"; there are *";
+    for (const auto& name : Service::route_names()) why += ", " + name;
+    return why;
+}
+
 /// One thing to do, as the last segment of the path names it.
 struct Command {
     const char* method;
@@ -139,7 +145,9 @@ constexpr Command commands[] = {
      }},
     {"POST", "faults",
      [](Service& service, World&, const json& body) {
-         service.faults.add(read_fault(body));
+         auto fault = read_fault(body);
+         if (!Service::has_route(fault.route)) return refused(400, unknown_route(fault.route));
+         service.faults.add(std::move(fault));
          return done();
      }},
     {"DELETE", "faults",
@@ -244,12 +252,15 @@ constexpr Command commands[] = {
 }  // namespace
 
 // The content type keeps pages of other origins out: a browser asks first
-// before it sends JSON elsewhere, and nobody answers.
+// before it sends JSON elsewhere, and nobody answers. Without a body there need not
+// be one; a browser that posts for a page names its origin.
 Reply Service::control(const Call& call) {
     const auto name = call.path.substr(call.path.rfind('/') + 1);
     for (const auto& command : commands) {
         if (name != command.name || call.method != command.method) continue;
-        if (call.method != "GET" && !call.content_type.starts_with("application/json")) {
+        const bool is_ours = call.content_type.starts_with("application/json") ||
+                             (call.body.empty() && call.origin.empty());
+        if (call.method != "GET" && !is_ours) {
             return refused(415, "send Content-Type: application/json");
         }
         const auto body =

@@ -18,6 +18,7 @@ struct Call {
     std::string authorization{};
     std::string content_type{};
     std::string user_agent{};
+    std::string origin{};  ///< of the page that asks, where a browser does
     std::string cookie{};
     std::string client = "127.0.0.1";  ///< address of the peer
 };

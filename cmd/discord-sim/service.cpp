@@ -288,6 +288,28 @@ std::vector<std::string> Service::api_routes() {
     return names;
 }
 
+std::vector<std::string> Service::route_names() {
+    std::vector<std::string> names;
+    for (const auto& route : routes()) {
+        names.push_back(std::string(route.method) + " " + std::string(name_of(route.path)));
+    }
+    return names;
+}
+
+bool Service::has_route(std::string_view wanted) {
+    if (wanted == "*") return true;
+    const auto blank = wanted.find(' ');
+    const auto method = blank == std::string_view::npos ? "" : wanted.substr(0, blank);
+    const auto path = blank == std::string_view::npos ? wanted : wanted.substr(blank + 1);
+    if (!path.starts_with('/')) return false;
+    const auto& all = routes();
+    return std::any_of(std::begin(all), std::end(all), [&](const Route& route) {
+        const auto name = name_of(route.path);
+        return (method.empty() || method == route.method) &&
+               (name == path || match(name, path).has_value());
+    });
+}
+
 int Service::count(std::string_view route) const {
     int sum = 0;
     for (const auto& [name, calls] : counters) {

@@ -104,6 +104,10 @@ public:
 
     /// "GET /users/@me": every route of the REST API.
     static std::vector<std::string> api_routes();
+    /// The same for all routes, pages and the CDN included.
+    static std::vector<std::string> route_names();
+    /// Whether `wanted`, as in Fault::route, fits any of them.
+    static bool has_route(std::string_view wanted);
     /// How often a route was called: "GET /users/@me", or without the method.
     int count(std::string_view route) const;
     /// The user removes the application: every grant ends, and an event tells of it.

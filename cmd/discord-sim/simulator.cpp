@@ -96,6 +96,7 @@ Call to_call(const httplib::Request& request) {
     call.content_type = request.get_header_value("Content-Type");
     call.user_agent = request.get_header_value("User-Agent");
     call.cookie = request.get_header_value("Cookie");
+    call.origin = request.get_header_value("Origin");
     call.client = request.remote_addr;
     return call;
 }
@@ -160,6 +161,16 @@ int Simulator::Server::start() {
     const auto handler = [this](const httplib::Request& request, httplib::Response& response) {
         answer(request, response);
     };
+    // A request without a length has no body (RFC 9112, 6.3); the library would wait for one.
+    http_->set_pre_routing_handler(
+        [this](const httplib::Request& request, httplib::Response& response) {
+            if (request.method == "GET" || request.method == "HEAD" ||
+                request.has_header("Content-Length") || request.has_header("Transfer-Encoding")) {
+                return httplib::Server::HandlerResponse::Unhandled;
+            }
+            answer(request, response);
+            return httplib::Server::HandlerResponse::Handled;
+        });
     const auto* const everything = R"([\s\S]*)";
     http_->Get(everything, handler);
     http_->Post(everything, handler);

@@ -1,10 +1,38 @@
 #include <doctest/doctest.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "tests/sim/fixture.hpp"
 
 using namespace cordgate;
 using namespace cordgate::sim;
 using nlohmann::json;
+
+namespace {
+
+/// What comes back for these very bytes: httplib's client adds a length to a POST.
+std::string say(int port, const std::string& bytes) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    std::string answer;
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+        ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
+        char piece[4096];
+        for (auto size = ::recv(fd, piece, sizeof piece, 0); size > 0;
+             size = ::recv(fd, piece, sizeof piece, 0)) {
+            answer.append(piece, static_cast<std::size_t>(size));
+        }
+    }
+    ::close(fd);
+    return answer;
+}
+
+}  // namespace
 
 TEST_CASE("the control API builds a world that people can log in to") {
     Discord discord;
@@ -122,6 +150,7 @@ TEST_CASE("a mistake in a control call is named and changes nothing") {
         {"a user without a name", "users",   R"({"id":"77"})",                            400},
         {"roles that are none",   "members", R"({"user":"1","guild":"2","roles":["x"]})", 400},
         {"an unknown fault",      "faults",  R"({"kind":"x"})",                           400},
+        {"a fault for no route",  "faults",  R"({"route":"/users/@em"})",                 400},
         {"an unknown mode",       "auto",    R"({"mode":"x"})",                           400},
         {"approve as nobody",     "auto",    R"({"mode":"approve"})",                     400},
         {"no such command",       "x",       "{}",                                        404},
@@ -142,6 +171,54 @@ TEST_CASE("a page of another origin cannot use the control API") {
     const auto answer =
         discord.http.Post("/sim/control/deauthorize", R"({"user":"1"})", "text/plain");
     CHECK(answer->status == 415);
+    const httplib::Headers page = {
+        {"Origin", "https://elsewhere.example"}
+    };
+    CHECK(discord.http.Post("/sim/control/reset", page, "", "")->status == 415);
+}
+
+TEST_CASE("a control call that needs no body needs no length and no type") {
+    Discord discord;
+    discord.control("faults", {
+                                  {"route", "/users/@me"},
+                                  {"kind",  "500"       }
+    });
+    for (const std::string call : {"DELETE /sim/control/faults", "POST /sim/control/reset"}) {
+        CAPTURE(call);
+        CHECK(say(discord.sim.port(), call + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                  .starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    CHECK(body_of(discord.get("/sim/control/state"))["faults_waiting"] == 0);
+}
+
+TEST_CASE("a fault is taken for every route there is, and the refusal of another names them") {
+    Discord discord;
+    const auto fault = [&](const std::string& route) {
+        return discord.http.Post("/sim/control/faults",
+                                 json{
+                                     {"route", route},
+                                     {"kind",  "500"}
+        }
+                                     .dump(),
+                                 "application/json");
+    };
+    for (const auto& route : body_of(discord.get("/sim/control/state"))["api_routes"]) {
+        CAPTURE(route.dump());
+        CHECK(fault(route)->status == 200);
+    }
+    for (const auto* const good : {"*", "/users/@me", "/users/@me/guilds/42/member",
+                                   "GET /guilds/42", "/oauth2/authorize"}) {
+        CAPTURE(std::string(good));
+        CHECK(fault(good)->status == 200);
+    }
+    for (const auto* const bad : {"", "users/@me", "/nowhere", "PATCH /users/@me", "GET *",
+                                  "/api/v10/users/@me", "/users/@me/"}) {
+        CAPTURE(std::string(bad));
+        const auto answer = fault(bad);
+        CHECK(answer->status == 400);
+        CHECK(body_of(answer)["error"].get<std::string>().find("GET /users/@me/guilds") !=
+              std::string::npos);
+    }
 }
 
 TEST_CASE("a world is read from JSON, or refused with a reason") {
