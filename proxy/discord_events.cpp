@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/discord/webhook_json.hpp"
+#include "proxy/pages.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -104,7 +105,9 @@ Result<Verdict> take(Gate& gate, std::string_view signature, std::string_view ti
 
 Reply not_signed(Exchange& exchange) {
     exchange.record.error = "unauthorized client: not signed by Discord";
-    return reply::refusal(exchange.page_context(), 401);
+    return reply::problem(
+        401, problem_json(401, "unauthorized", "Not signed by Discord",
+                          "Only Discord can send events here: the signature is missing or wrong."));
 }
 
 }  // namespace

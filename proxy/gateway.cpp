@@ -71,7 +71,11 @@ Task<void> answer_visitor(Exchange& exchange, const Route& route, LiveSessionPtr
             return refuse(exchange, 503, "Discord has not said whether this is allowed");
         case Verdict::allow:
             if (is_foreign_upgrade(exchange)) {
-                return refuse(exchange, 403, "upgrade from another origin");
+                exchange.record.error = "upgrade from another origin";
+                return send_reply(exchange, foreign_origin(exchange,
+                                                           "A page of another site tried to open a "
+                                                           "connection in your name.",
+                                                           "Open the page of this site instead."));
             }
             break;
         case Verdict::anonymous: break;

@@ -77,26 +77,18 @@ bool is_same_origin(const Exchange& exchange) {
 }
 
 /// Not "you may not": whoever is signed in, the page that asked is not ours.
-Reply foreign_origin(const Exchange& exchange) {
-    constexpr std::string_view title = "That came from another site";
-    constexpr std::string_view what_happened = "Only a page of this site can log you out.";
-    const auto context = exchange.page_context();
-    if (context.accepts_html) {
-        const Link here{Href::own(exchange.gate.settings.paths.logout), "Log out here"};
-        return reply::page(403, error_page(context, 403, "forbidden", title, what_happened,
-                                           "If it was you, do it here.", here));
-    }
-    const std::pair<std::string_view, std::string_view> extra[] = {
-        {"reason",     "foreign_origin"  },
-        {"request_id", context.request_id}
-    };
-    return reply::problem(403, problem_json(403, "forbidden", title, what_happened, extra));
+Reply foreign_logout(const Exchange& exchange) {
+    const Link here{Href::own(exchange.gate.settings.paths.logout), "Log out here"};
+    return foreign_origin(exchange, "Only a page of this site can log you out.",
+                          "If it was you, do it here.", here);
 }
 
 std::optional<Reply> limit_logins(const Exchange& exchange) {
     const auto wait = exchange.gate.logins.take(exchange.limit_key(), LoginLimiter::Clock::now());
     if (!wait) return std::nullopt;
-    auto out = reply::refusal(exchange.page_context(), 429);
+    auto context = exchange.page_context();
+    context.wait = *wait;
+    auto out = reply::refusal(context, 429);
     out.add("Retry-After", std::to_string(wait->count()));
     return out;
 }
@@ -113,6 +105,29 @@ std::optional<std::string> registered_loopback(const Exchange& exchange) {
                          asked->host != ours.host && asked->port == ours.port && !ours.is_secure();
     if (!another) return std::nullopt;
     return ours.to_string() + std::string(exchange.head.path) + std::string(exchange.head.query);
+}
+
+/// Says which parameter of the address is wrong; LoginFlow names it first.
+Reply bad_login_link(const Exchange& exchange, const Error& error) {
+    const std::string_view what_happened =
+        error.detail.starts_with("profile")
+            ? "The address asks for a kind of login (its profile) that this site doesn't have."
+        : error.detail.starts_with("data")
+            ? "What the address carries along for the application (its data) is not JSON of at "
+              "most 1024 bytes."
+            : "The address you opened lacks something that a login needs, or has too much of it.";
+    const auto title = title_of(LoginFailure::invalid_request);
+    const auto context = exchange.page_context();
+    if (context.accepts_html) {
+        const Link plain{Href::own(exchange.gate.settings.paths.login), "Log in"};
+        return reply::page(
+            400, error_page(context, 400, "invalid_request", title, what_happened,
+                            "Log in without it, or tell the people who made the link.", plain));
+    }
+    const std::pair<std::string_view, std::string_view> extra[] = {
+        {"request_id", context.request_id}
+    };
+    return reply::problem(400, problem_json(400, "invalid_request", title, what_happened, extra));
 }
 
 Task<Reply> login(Exchange& exchange) {
@@ -144,8 +159,10 @@ Task<Reply> login(Exchange& exchange) {
     const auto begun = co_await offload(
         gate.store_calls, [&] { return gate.login.begin(request, browser->secret().reveal()); });
     if (!begun) {
-        exchange.record.error = describe_error(begun.error());
-        co_return reply::from_error(exchange.page_context(), begun.error());
+        const auto& error = begun.error();
+        exchange.record.error = describe_error(error);
+        if (error.kind == ErrorKind::bad_request) co_return bad_login_link(exchange, error);
+        co_return reply::from_error(exchange.page_context(), error);
     }
     ++gate.login_counts.begun;
     auto out = reply::redirect(302, begun->location);
@@ -162,7 +179,8 @@ Reply login_failed(const Exchange& exchange, const FinishedLogin& finished) {
     QueryBuilder again;
     again.add("rd", finished.return_to.str());
     const auto try_again = exchange.gate.settings.paths.login + "?" + again.str();
-    const auto context = exchange.page_context();
+    auto context = exchange.page_context();
+    context.wait = finished.error.retry_after;
     Reply out;
     if (context.accepts_html) {
         out = reply::page(status, login_failed_page(context, failure, Href::own(try_again)));
@@ -170,8 +188,7 @@ Reply login_failed(const Exchange& exchange, const FinishedLogin& finished) {
         const std::pair<std::string_view, std::string_view> extra[] = {
             {"login_url", try_again}
         };
-        const auto& text = describe_status(status);
-        out = reply::problem(status, problem_json(status, to_string(failure), text.title,
+        out = reply::problem(status, problem_json(status, to_string(failure), title_of(failure),
                                                   "The login did not finish.", extra));
     }
     if (finished.error.retry_after) {
@@ -317,7 +334,7 @@ Task<Reply> log_out(Exchange& exchange) {
     auto& gate = exchange.gate;
     if (!is_same_origin(exchange)) {
         exchange.record.error = "forbidden client: logout from another site";
-        co_return foreign_origin(exchange);
+        co_return foreign_logout(exchange);
     }
     SessionDigests digests(exchange);
     while (const auto candidate = digests.next()) {
@@ -521,6 +538,21 @@ Reply denied(Exchange& exchange, const Session& session, const Rule& rule) {
     allow_logout_form(out, exchange.gate, ReturnPath::root(),
                       images ? std::optional(images->origin) : std::nullopt);
     return out;
+}
+
+Reply foreign_origin(const Exchange& exchange, std::string_view what_happened,
+                     std::string_view what_next, const std::optional<Link>& action) {
+    constexpr std::string_view title = "That came from another site";
+    const auto context = exchange.page_context();
+    if (context.accepts_html) {
+        return reply::page(
+            403, error_page(context, 403, "forbidden", title, what_happened, what_next, action));
+    }
+    const std::pair<std::string_view, std::string_view> extra[] = {
+        {"reason",     "foreign_origin"  },
+        {"request_id", context.request_id}
+    };
+    return reply::problem(403, problem_json(403, "forbidden", title, what_happened, extra));
 }
 
 Task<void> answer_own_page(Exchange& exchange, OwnPage page) {

@@ -18,4 +18,8 @@ std::string login_location(const Exchange& exchange);
 /// 403 for somebody who is signed in: what is missing, and as whom. Noted in the record.
 Reply denied(Exchange& exchange, const Session& session, const Rule& rule);
 
+/// 403 for what a page of another site asked for in the visitor's name.
+Reply foreign_origin(const Exchange& exchange, std::string_view what_happened,
+                     std::string_view what_next, const std::optional<Link>& action = std::nullopt);
+
 }  // namespace cordgate::proxy

@@ -137,6 +137,18 @@ const FailureText& describe(LoginFailure failure) {
     return row != std::end(failures) ? *row : std::end(failures)[-1];
 }
 
+// "Wait a minute, ..." where it is known better how long.
+std::string told_wait(const PageContext& context, std::string_view text) {
+    constexpr std::string_view unknown = "Wait a minute, ";
+    if (!context.wait || !text.starts_with(unknown)) return std::string(text);
+    const auto seconds =
+        std::max<long>(std::chrono::ceil<std::chrono::seconds>(*context.wait).count(), 1);
+    const bool is_long = seconds > 120;
+    const auto number = is_long ? (seconds + 59) / 60 : seconds;
+    return "Wait " + std::to_string(number) + (is_long ? " minutes" : " second") +
+           (is_long || number == 1 ? ", " : "s, ") + std::string(text.substr(unknown.size()));
+}
+
 // --- parts of a page -----------------------------------------------------------
 
 Href address(const PageContext& context, const Asset& asset) {
@@ -333,12 +345,16 @@ std::string error_page(const PageContext& context, int status, std::string_view 
 
 std::string error_page(const PageContext& context, int status, const std::optional<Link>& action) {
     const StatusText& text = describe_status(status);
-    return error_page(context, status, text.code, text.title, text.what_happened, text.what_next,
-                      action);
+    return error_page(context, status, text.code, text.title, text.what_happened,
+                      told_wait(context, text.what_next), action);
 }
 
 int status_of(LoginFailure failure) {
     return describe(failure).status;
+}
+
+std::string_view title_of(LoginFailure failure) {
+    return describe(failure).title;
 }
 
 std::string login_failed_page(const PageContext& context, LoginFailure failure,
@@ -349,7 +365,7 @@ std::string login_failed_page(const PageContext& context, LoginFailure failure,
     page.text(to_string(failure)) << "</code></p>\n";
     heading(page, text.title);
     paragraph(page, text.what_happened);
-    next_step(page, text.what_next);
+    next_step(page, told_wait(context, text.what_next));
     page << "<div class=\"actions\">\n";
     link_button(page, try_again,
                 failure == LoginFailure::forbidden ? "Use another account" : "Log in again",

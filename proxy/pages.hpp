@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,6 +48,8 @@ struct PageContext {
     std::string request_id;    ///< shown for support; empty: none
     bool accepts_html = true;  ///< else problem JSON, where there is a choice
     std::string site = {};     ///< host name as the visitor knows it; empty: not shown
+    /// How long to wait before another try, where that is known.
+    std::optional<std::chrono::milliseconds> wait = {};
 };
 
 /// What a status means to a visitor.
@@ -71,6 +74,7 @@ std::string error_page(const PageContext& context, int status,
 
 /// 403, 400, 502 or 503: the status that goes with `login_failed_page`.
 int status_of(LoginFailure failure);
+std::string_view title_of(LoginFailure failure);
 /// `try_again`: /login with the same rd. `go_on`: a place that needs no login.
 std::string login_failed_page(const PageContext& context, LoginFailure failure,
                               const Href& try_again,

@@ -129,7 +129,9 @@ int status_of(const Error& error) {
 
 Reply from_error(const PageContext& context, const Error& error) {
     if (error.source == ErrorSource::store) log_store_failure(error);
-    auto out = reply::refusal(context, status_of(error));
+    auto told = context;
+    told.wait = error.retry_after;
+    auto out = reply::refusal(told, status_of(error));
     if (error.retry_after) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(*error.retry_after).count();
         out.add("Retry-After", std::to_string(seconds));

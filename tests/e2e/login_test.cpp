@@ -235,8 +235,11 @@ TEST_CASE("the data of a login reaches the application once") {
 
     SUBCASE("and more than 1 KiB of it is refused") {
         auto other = stage.browser();
-        CHECK(other.get("/login?data=%22" + std::string(1100, 'a') + "%22").status() == 400);
-        CHECK(other.get("/login?data=no-json").status() == 400);
+        for (const auto& data : {"%22" + std::string(1100, 'a') + "%22", std::string("no-json")}) {
+            const auto refused = other.get("/login?data=" + data);
+            CHECK(refused.status() == 400);
+            CHECK(refused.body.find("(its data) is not JSON") != std::string::npos);
+        }
     }
 }
 
@@ -256,7 +259,17 @@ TEST_CASE("profiles ask for what they name, and visitors cannot choose") {
     CHECK(parameter(bot, "guild_id") == "401000000000000001");
     CHECK(parameter(bot, "disable_guild_select") == "true");
 
-    CHECK(browser.get("/login?profile=other").status() == 400);
+    const auto unknown = browser.get("/login?profile=other");
+    CHECK(unknown.status() == 400);
+    CHECK(unknown.body.find("(its profile) that this site doesn&#39;t have") != std::string::npos);
+    const auto told = browser.fetch("GET", "/login?profile=other",
+                                    {
+                                        {"Accept", "application/json"}
+    });
+    CHECK(told.status() == 400);
+    CHECK(told.field("Content-Type") == "application/problem+json");
+    CHECK(told.body.find("\"code\":\"invalid_request\"") != std::string::npos);
+    CHECK(told.body.find("(its profile)") != std::string::npos);
     const auto meddled = browser
                              .get(
                                  "/login?scope=guilds.join&redirect_uri=https://evil.example/&"
@@ -383,6 +396,7 @@ TEST_CASE(
         CHECK(answer.status() == 400);
         CHECK(answer.field("Content-Type") == "application/problem+json");
         CHECK(contains(answer.body, "\"code\":\"invalid_state\""));
+        CHECK(contains(answer.body, "\"title\":\"This login can't be finished\""));
         CHECK(contains(answer.body, "\"login_url\":\"/login"));
     }
 }

@@ -122,6 +122,8 @@ TEST_CASE("who may open a socket") {
             "GET " + c.path, (c.signed_in ? cookie_line(fern) : "") + handshake + c.origin));
         CHECK(answer.status() == c.status);
         CHECK(stage.app.count() == (c.status == 101 ? 1 : 0));
+        const bool names_origin = answer.body.find("another site") != std::string::npos;
+        CHECK(names_origin == (c.status == 403 && !c.origin.empty()));
         CHECK_FALSE(answer.has("Location"));
     }
 }

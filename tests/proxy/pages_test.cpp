@@ -126,6 +126,33 @@ TEST_CASE("J25: every status that we answer with says what happened and what to 
     CHECK(describe_status(507).status == 500);
 }
 
+TEST_CASE("a page says how long to wait where that is known") {
+    struct Case {
+        std::optional<std::chrono::milliseconds> wait;
+        const char* text;
+    };
+    const Case cases[] = {
+        {std::nullopt,                      "Wait a minute, then"   },
+        {std::chrono::milliseconds(0),      "Wait 1 second, then"   },
+        {std::chrono::milliseconds(1001),   "Wait 2 seconds, then"  },
+        {std::chrono::milliseconds(120000), "Wait 120 seconds, then"},
+        {std::chrono::milliseconds(120001), "Wait 3 minutes, then"  },
+        {std::chrono::milliseconds(600000), "Wait 10 minutes, then" },
+    };
+    for (const auto& c : cases) {
+        CAPTURE(std::string(c.text));
+        PageContext context{"/_cordgate", "id"};
+        context.wait = c.wait;
+        const auto again = Href::own("/login");
+        for (const auto& page :
+             {error_page(context, 429), error_page(context, 503),
+              login_failed_page(context, LoginFailure::discord_unavailable, again)}) {
+            CHECK(page.find(c.text) != page.npos);
+        }
+        CHECK(error_page(context, 404).find("Wait") == std::string::npos);
+    }
+}
+
 TEST_CASE("every way a login can fail has its status, its words and a way on") {
     const std::map<LoginFailure, int> statuses{
         {LoginFailure::access_denied,       403},
