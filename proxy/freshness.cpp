@@ -1,6 +1,6 @@
 #include "proxy/freshness.hpp"
 
-#include <atomic>
+#include <algorithm>
 #include <coroutine>
 
 #include "core/discord/failure.hpp"
@@ -79,20 +79,6 @@ private:
     Confirmation::State state_ = Confirmation::State::stale;
 };
 
-/// Our own id or secret is refused: nobody can sign in, and sessions end with their
-/// tokens. Said once a minute, however many sessions notice.
-void complain_of_credentials(const Error& error) {
-    static std::atomic<std::int64_t> next{0};
-    const bool is_ours = error.kind == ErrorKind::forbidden && error.refusal &&
-                         error.source == ErrorSource::discord && error.refusal->status != 403;
-    if (!is_ours) return;
-    const auto now = SteadyClock::now().time_since_epoch();
-    auto due = next.load();
-    const auto again = std::chrono::duration_cast<seconds>(now).count() + 60;
-    if (again - 60 < due || !next.compare_exchange_strong(due, again)) return;
-    log_error("tokens cannot be renewed", describe_error(error));
-}
-
 Error unknown(const LiveSession& live, TimePoint now) {
     Error error{ErrorKind::unavailable, ErrorSource::discord,
                 "Discord has not confirmed this session for too long"};
@@ -154,10 +140,30 @@ void take_up_confirmation(Gate& gate, const Confirmation& news) {
     for (const auto* error : {&news.error, &news.not_renewed}) {
         if (!*error) continue;
         log_debug("confirm", "session=" + session.handle + " " + describe_error(**error));
-        complain_of_credentials(**error);
     }
     const auto old = gate.cache.find(digest, SteadyClock::time_point::min());
     if (old) gate.cache.replace(successor(gate, news, *old));
+}
+
+void ask_guilds_again(Gate& gate, const KnownSession& known, Snowflake guild) {
+    const auto& settings = gate.keeper.settings();
+    // Just too old: whoever comes next waits for Discord, and an outage now is like any other.
+    const auto due = gate.now() - settings.guilds_max_age;
+    gate.keeper.forget(known.session.identity.user.id);
+    Confirmation marked{Confirmation::State::fresh, known, {}, {}};
+    const auto changed = gate.sessions.change(known.digest, gate.now(), [&](Session& session) {
+        auto& identity = session.identity;
+        identity.guilds_at = std::min(identity.guilds_at, due);
+        if (const auto it = identity.members.find(guild); it != identity.members.end()) {
+            it->second.at = std::min(it->second.at, due);
+        }
+        marked.known.session = session;
+        return true;
+    });
+    // Without the store's mark nobody would be asked; as ever, it is once the time has come.
+    if (!changed || !*changed) return;
+    const auto old = gate.cache.find(known.digest, SteadyClock::time_point::min());
+    if (old) gate.cache.replace(successor(gate, marked, *old));
 }
 
 }  // namespace cordgate::proxy

@@ -26,4 +26,8 @@ bool is_unusable(const LiveSession& live, TimePoint now);
 /// Brings what the keeper learned to the cache. Any thread.
 void take_up_confirmation(Gate& gate, const Confirmation& news);
 
+/// The visitor has joined `guild` a moment ago: their next request waits for what Discord says
+/// of their guilds, and of them there, now. Blocks for the store.
+void ask_guilds_again(Gate& gate, const KnownSession& known, Snowflake guild);
+
 }  // namespace cordgate::proxy

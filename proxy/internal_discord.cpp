@@ -1,6 +1,7 @@
 #include "core/discord/calls.hpp"
 #include "core/discord/models_json.hpp"
 #include "proxy/access_log.hpp"
+#include "proxy/freshness.hpp"
 #include "proxy/internal_call.hpp"
 #include "proxy/internal_lookup.hpp"
 #include "proxy/internal_problem.hpp"
@@ -229,9 +230,13 @@ Reply join_guild(Gate& gate, const InternalRequest& request) {
         if (!joined) return failed(joined.error(), nullptr);
         Reply out;
         out.status = 204;
+        // The list of guilds that was known is an old one now. Who asks for this again and again
+        // costs no calls more.
+        const auto* const membership = session.identity.find_membership(*guild);
+        const bool is_told =
+            session.identity.find_guild(*guild) && (!membership || membership->member);
+        if (joined->is_new || !is_told) ask_guilds_again(gate, known, *guild);
         if (!joined->is_new) return out;
-        // The list of guilds that was known is an old one now.
-        gate.keeper.forget(session.identity.user.id);
         const auto document = discord::member_document(joined->member);
         if (!document) return failed(document.error(), nullptr);
         return reply::json(201, *document);

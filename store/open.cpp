@@ -26,12 +26,19 @@ void require_whole_keys(const std::vector<Secret>& keys) {
     }
 }
 
+void seal(OpenedStore& opened, std::unique_ptr<SessionStore> store, const std::vector<Secret>& keys,
+          std::chrono::seconds idle_timeout) {
+    auto sessions =
+        std::make_unique<SealedSessions>(std::move(store), keys, idle_timeout, opened.events.get());
+    opened.unreadable = [sealed = sessions.get()] { return sealed->unreadable(); };
+    opened.sessions = std::move(sessions);
+}
+
 OpenedStore open_memory(std::vector<Secret> keys, std::chrono::seconds idle_timeout) {
     if (keys.empty()) keys.emplace_back(random_bytes(32));
     OpenedStore opened;
     opened.events = std::make_unique<SessionEvents>();
-    opened.sessions = std::make_unique<SealedSessions>(std::make_unique<MemoryStore>(), keys,
-                                                       idle_timeout, opened.events.get());
+    seal(opened, std::make_unique<MemoryStore>(), keys, idle_timeout);
     opened.description = "memory (a restart logs everybody out)";
     return opened;
 }
@@ -61,8 +68,7 @@ OpenedStore open_sqlite(const std::string& path, std::vector<Secret> keys,
                                   "on a local disk");
     }
     opened.events = std::make_unique<SessionEvents>();
-    opened.sessions =
-        std::make_unique<SealedSessions>(std::move(store), keys, idle_timeout, opened.events.get());
+    seal(opened, std::move(store), keys, idle_timeout);
     return opened;
 }
 
@@ -80,8 +86,7 @@ OpenedStore open_redis(const std::string& text, const std::vector<Secret>& keys,
     opened.description = "Redis " + url->shown() + ", keys of session.keys";
     opened.warnings = store->warnings();
     opened.events = std::make_unique<RedisEvents>(*url);
-    opened.sessions =
-        std::make_unique<SealedSessions>(std::move(store), keys, idle_timeout, opened.events.get());
+    seal(opened, std::move(store), keys, idle_timeout);
     return opened;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +17,8 @@ struct OpenedStore {
     std::unique_ptr<SessionRepository> sessions;
     std::string description;            ///< for the log: which store, where, which key
     std::vector<std::string> warnings;  ///< for the log: what may go wrong later
+    /// How often a session was asked for that no key opens; as long as `sessions`.
+    std::function<std::uint64_t()> unreadable;
 };
 
 /// Opens the store that session.store names: "memory:", "sqlite:PATH" or a RedisUrl.

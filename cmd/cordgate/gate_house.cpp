@@ -2,6 +2,7 @@
 
 #include "cmd/cordgate/version.hpp"
 #include "core/discord/client.hpp"
+#include "proxy/discord_watch.hpp"
 
 namespace cordgate {
 namespace {
@@ -62,7 +63,8 @@ GateHouse::GateHouse(const config::Settings& settings, const Now& now, const Tic
                                 open_sessions(settings.session.store, settings.session.keys,
                                               settings.session.idle_timeout))),
       store(*shared_store),
-      discord(discord::make_client(client_options(settings, now, ticks))),
+      discord(std::make_unique<proxy::DiscordWatch>(
+          discord::make_client(client_options(settings, now, ticks)), ticks)),
       login(login_settings(settings), *discord, *store.sessions, now),
       server({settings, *store.sessions, *discord, login, now, store.events.get()}) {}
 

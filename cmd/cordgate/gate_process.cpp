@@ -63,16 +63,42 @@ private:
     bool heard_ = true;
 };
 
+/// Says, at most once a minute, that visitors bring sessions which no key opens: to them it
+/// looks as if they had never logged in.
+class KeysWatch {
+public:
+    explicit KeysWatch(const OpenedStore& store) : store_(store), told_(store.unreadable()) {}
+
+    void look() {
+        const auto count = store_.unreadable();
+        const auto now = std::chrono::steady_clock::now();
+        if (count == told_ || now < next_) return;
+        proxy::log_warn("sessions cannot be opened",
+                        "times=" + std::to_string(count - told_) +
+                            " because they were sealed with another key than those of "
+                            "session.keys, or changed in the store");
+        told_ = count;
+        next_ = now + 60s;
+    }
+
+private:
+    const OpenedStore& store_;
+    std::uint64_t told_;
+    std::chrono::steady_clock::time_point next_;
+};
+
 /// Settings, and the gate that they make.
 struct Generation {
     explicit Generation(const config::Settings& chosen, std::shared_ptr<OpenedStore> store = {})
         : settings(chosen),
           house(settings, Clock::now, std::chrono::steady_clock::now, std::move(store)),
-          watch(*house.store.events) {}
+          watch(*house.store.events),
+          keys(house.store) {}
 
     const config::Settings settings;
     GateHouse house;
     EventsWatch watch;
+    KeysWatch keys;
     std::atomic<bool> stopped = false;
     std::jthread stopping;  ///< of one that has ended; Discord may hold it up
 };
@@ -192,6 +218,7 @@ void serve_until_asked(Generations& generations, const LoadAgain& load) {
         if (number == SIGHUP) generations.reload(load);
         generations.tidy();
         generations.current().watch.look();
+        generations.current().keys.look();
         generations.server().upkeep();
         if (std::chrono::steady_clock::now() < next_purge) continue;
         // Batch by batch, so that requests get their turn and signals are heard.

@@ -292,6 +292,35 @@ TEST_CASE("quartcord U18: add_to_guild joins once, with nick and roles, and says
     CHECK(visit.calls("POST /oauth2/token") == 3);
 }
 
+TEST_CASE("quartcord U18: who has joined through us passes the rules with the next request") {
+    Visit visit(demo::pip, {.rules = "[{path: /garden, require: {guild: '" + garden +
+                                     "'}}, {path: /members, require: {guild: '" + garden +
+                                     "', role: ['" + demo::garden_member.to_string() +
+                                     "']}}, {path: /light, require: {guild: '" + lighthouse +
+                                     "'}}, {path: /**, access: login}]",
+                            .login = every_scope,
+                            .discord = bot_token_setting});
+    auto& pip = visit.browser;
+    for (const char* path : {"/garden", "/members", "/light"}) CHECK(pip.get(path).status() == 403);
+    const auto join = [&](const std::string& guild, const std::string& body = "") {
+        return visit.api.call("PUT", visit.session + "/guilds/" + guild + "/join", body).status;
+    };
+    REQUIRE(join(garden, R"({"roles":[")" + demo::garden_member.to_string() + R"("]})") == 201);
+    for (const char* path : {"/garden", "/members"}) {
+        CAPTURE(std::string(path));
+        CHECK(pip.get(path).status() == 200);
+        CHECK(visit.stage.app.last().field("X-Discord-User-Guilds") == garden);
+    }
+    CHECK(visit.calls("GET /users/@me/guilds") == 2);
+    CHECK_MESSAGE(join(garden) == 204, "which is known by now");
+    CHECK(pip.get("/garden").status() == 200);
+    CHECK(visit.calls("GET /users/@me/guilds") == 2);
+
+    visit.stage.discord.world().join(demo::pip, demo::lighthouse, {});
+    CHECK_MESSAGE(join(lighthouse) == 204, "which is news to us");
+    CHECK(pip.get("/light").status() == 200);
+}
+
 TEST_CASE("quartcord C6 C13: bot features refuse without a bot token, and never ask Discord") {
     Visit visit(demo::fern, {.login = every_scope});
     for (const auto& answer :
