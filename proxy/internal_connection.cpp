@@ -84,7 +84,7 @@ Task<void> InternalConnection::run() {
     auto wait = request_time;
     auto next = Next::again;
     while (next == Next::again) {
-        waiting_ = true;
+        stage_ = Stage::between;
         if (input_.empty()) {
             input_.release();
             stream_.expires_after(wait);
@@ -99,20 +99,21 @@ Task<void> InternalConnection::run() {
 }
 
 void InternalConnection::end_if_idle() {
-    if (waiting_ && input_.empty()) stream_.cancel_waiting();
+    if (stage_ == Stage::between && input_.empty()) stream_.cancel_waiting();
 }
 
 void InternalConnection::cut() {
-    waiting_ = false;
+    stage_ = Stage::answering;  // nobody needs to end it again
     stream_.abort();
 }
 
 Task<InternalConnection::Next> InternalConnection::serve_one() {
     Received request;
     Reply reply;
+    stage_ = Stage::receiving;
     const bool received = co_await receive(request, reply);
     if (request.gone) co_return Next::close;
-    waiting_ = false;
+    stage_ = Stage::answering;
     if (received) reply = co_await answer(request);
     auto& gate = context_.gate;
     const auto& head = request.head;
@@ -121,6 +122,7 @@ Task<InternalConnection::Next> InternalConnection::serve_one() {
                               std::to_string(reply.status));
 
     const bool keep_alive = received && head.keep_alive() && !gate.draining && !context_.retired;
+    stage_ = Stage::sending;
     const bool sent = co_await write(request, reply, keep_alive);
     if (!sent) co_return Next::close;
     co_return keep_alive ? Next::again : Next::linger;
@@ -234,7 +236,6 @@ Task<bool> InternalConnection::write(const Received& request, const Reply& reply
 /// Lets the client read our answer before the connection goes: closing with unread
 /// bytes would reset it (RFC 9112, 9.6).
 Task<void> InternalConnection::linger() {
-    waiting_ = true;
     stream_.expires_after(linger_time);
     stream_.shutdown_send();
     for (std::size_t total = 0; total < linger_bytes; total += input_.size()) {

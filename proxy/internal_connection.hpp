@@ -34,7 +34,7 @@ public:
     /// Returns when the connection is closed.
     Task<void> run();
     /// Whether no request of it is being answered, so that it may give way to others.
-    bool is_waiting() const { return waiting_; }
+    bool is_waiting() const { return stage_ != Stage::answering; }
     /// Ends it if it is between two requests.
     void end_if_idle();
     /// Ends it, whatever is under way.
@@ -42,6 +42,7 @@ public:
 
 private:
     enum class Next { again, close, linger };
+    enum class Stage { between, receiving, answering, sending };
     struct Received;
 
     Task<Next> serve_one();
@@ -55,7 +56,7 @@ private:
     InternalContext& context_;
     Stream stream_;
     Buffer input_;  ///< what was read and not yet used
-    bool waiting_ = true;
+    Stage stage_ = Stage::between;
 };
 
 }  // namespace cordgate::proxy

@@ -214,12 +214,12 @@ std::optional<std::string> reloaded_target(const Exchange& exchange, const LiveS
     return std::nullopt;
 }
 
-/// Those of `user` that are too many now.
-Task<void> end_oldest(Exchange& exchange, Snowflake user) {
+/// Those of `user` that are too many now, but never the `newest` (a digest).
+Task<void> end_oldest(Exchange& exchange, Snowflake user, std::string newest) {
     auto& gate = exchange.gate;
     if (gate.settings.session.max_per_user == 0) co_return;
     const auto ended =
-        co_await offload(gate.store_calls, [&] { return end_oldest_sessions(gate, user); });
+        co_await offload(gate.store_calls, [&] { return end_oldest_sessions(gate, user, newest); });
     if (!ended) log_warn("login", "oldest session not ended: " + describe_error(ended.error()));
     if (ended && *ended > 0) {
         log_info("session.max_per_user",
@@ -274,7 +274,7 @@ Task<Reply> callback(Exchange& exchange) {
     }
 
     co_await end_previous(exchange);
-    co_await end_oldest(exchange, finished.session->identity.user.id);
+    co_await end_oldest(exchange, finished.session->identity.user.id, finished.token->digest());
     exchange.record.user_id = finished.session->identity.user.id;
     log_info("login", "user_id=" + exchange.record.user_id->to_string() + " session=" +
                           finished.session->handle + " client=" + exchange.client.address);

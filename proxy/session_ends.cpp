@@ -39,7 +39,7 @@ Result<std::size_t> revoke_grant(Gate& gate, const Session& session, TimePoint u
     return ended->size();
 }
 
-Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user) {
+Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user, const std::string& newest) {
     const auto most = gate.settings.session.max_per_user;
     std::vector<std::pair<TimePoint, std::string>> all;
     std::string cursor;
@@ -47,14 +47,15 @@ Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user) {
         const auto page = gate.sessions.list(user, cursor, 100, gate.now());
         if (!page) return page.error();
         for (const auto& known : page->sessions) {
-            all.emplace_back(known.session.created_at, known.digest);
+            if (known.digest != newest) all.emplace_back(known.session.created_at, known.digest);
         }
         cursor = page->next;
     } while (!cursor.empty());
-    if (all.size() <= most) return 0;
+    const auto kept = most - 1;  // beside the newest, whatever the clock says of the others
+    if (all.size() <= kept) return 0;
     std::sort(all.begin(), all.end());
     std::vector<std::string> oldest;
-    for (std::size_t i = 0; i + most < all.size(); ++i) oldest.push_back(all[i].second);
+    for (std::size_t i = 0; i + kept < all.size(); ++i) oldest.push_back(all[i].second);
     const auto ended = gate.sessions.end_many(oldest);
     if (!ended) return ended.error();
     return ended->size();

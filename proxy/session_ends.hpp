@@ -15,7 +15,8 @@ bool is_to_be_revoked(Gate& gate, const Session& session);
 /// Does it behind the answer's back. Does not block.
 void revoke_soon(Gate& gate, const Session& session);
 
-/// `session.max_per_user`: ends the oldest sessions of `user` beyond it. Blocks. How many.
-Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user);
+/// `session.max_per_user`: ends the oldest sessions of `user` beyond it, but never the one of
+/// the digest `newest`, whatever clocks say. Blocks. How many.
+Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user, const std::string& newest);
 
 }  // namespace cordgate::proxy

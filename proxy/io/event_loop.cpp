@@ -115,10 +115,13 @@ void EventLoop::run() {
 void EventLoop::run_once(std::chrono::milliseconds patience) {
     const Here here(*this);
     resume_ready();
+    if (!at_next_round_end_.empty()) patience = std::chrono::milliseconds(0);
     const auto wait = std::clamp(deadlines_.until_tick(), std::chrono::milliseconds(0), patience);
     const int count =
         ::epoll_wait(poll_.get(), events_.data(), max_events, static_cast<int>(wait.count()));
     ++passes_;
+    std::ranges::copy(at_next_round_end_, std::back_inserter(at_round_end_));
+    at_next_round_end_.clear();
     deadlines_.read_clock();
     pending_ = std::span(events_.data(), static_cast<std::size_t>(std::max(count, 0)));
     while (!pending_.empty()) {
@@ -194,6 +197,7 @@ bool EventLoop::has_news_for(const Watcher& watcher) const {
 
 void EventLoop::forget(Watcher& watcher) {
     std::ranges::replace(at_round_end_, &watcher, nullptr);
+    std::ranges::replace(at_next_round_end_, &watcher, nullptr);
     for (auto& event : pending_) {
         if (event.data.ptr == &watcher) event.data.ptr = nullptr;
     }

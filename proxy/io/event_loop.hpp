@@ -69,13 +69,16 @@ public:
     /// Whether the last poll brought something for it that it was not told yet.
     bool has_news_for(const Watcher& watcher) const;
     /// To be called before a watcher dies: an event for it may be under way. Also takes back
-    /// `at_round_end`.
+    /// `at_round_end` and `at_next_round_end`.
     void forget(Watcher& watcher);
 
     /// Whether the last poll brought events that nobody was told of yet.
     bool has_more_events() const { return !pending_.empty(); }
     /// Calls `watcher` when all of them have been dealt with.
     void at_round_end(Watcher& watcher) { at_round_end_.push_back(&watcher); }
+    /// The same at the end of the next round, after another poll: for who has had its share
+    /// of this one.
+    void at_next_round_end(Watcher& watcher) { at_next_round_end_.push_back(&watcher); }
 
     /// How often the kernel was asked: what arrived before the last time is known.
     std::uint64_t passes() const { return passes_; }
@@ -130,6 +133,7 @@ private:
     std::array<epoll_event, max_events> events_{};
     std::span<epoll_event> pending_;  ///< of the last poll, not dealt with yet
     std::vector<Watcher*> at_round_end_;
+    std::vector<Watcher*> at_next_round_end_;
     std::vector<std::coroutine_handle<>> ready_;
     std::vector<std::coroutine_handle<>> resuming_;
     RootPromise* first_root_ = nullptr;

@@ -79,6 +79,7 @@ void Stream::on_events(std::uint32_t events) {
 }
 
 void Stream::on_round_end() {
+    if (reading_) attempt(reading_);
     if (writing_) attempt(writing_);
 }
 
@@ -333,7 +334,9 @@ Stream::Io Stream::send_tls(std::span<const std::string_view> parts, std::size_t
 
 bool Stream::Write::attempt_now_or_with_others() {
     auto& loop = stream_.loop_;
-    if (must_not_wait() || !loop.has_more_events()) return attempt();
+    if (must_not_wait()) return attempt();
+    if (!stream_.has_share_left()) return put_off();
+    if (!loop.has_more_events()) return attempt();
     loop.at_round_end(stream_);
     return false;
 }

@@ -116,6 +116,14 @@ private:
 
     void on_events(std::uint32_t events) override;
     void on_round_end() override;
+    /// Counts what is asked of it. Who never has to wait, like a client that sends requests
+    /// without a pause, would keep its thread from everybody else.
+    bool has_share_left() {
+        constexpr std::uint32_t share = 16;
+        const auto round = static_cast<std::uint32_t>(loop_.passes());
+        if (std::exchange(round_, round) != round) operations_ = 0;
+        return ++operations_ <= share;
+    }
     void on_expiry() override;
     void on_tick() override;
 
@@ -140,6 +148,8 @@ private:
     std::function<void()> peer_gone_;
     std::chrono::milliseconds finished_for_{0};
     int error_ = 0;  ///< errno of what failed
+    std::uint32_t round_ = 0;
+    std::uint32_t operations_ = 0;  ///< in that round
     ErrorSource source_;
     bool readable_ = false;
     bool drained_maybe_ = false;  ///< readable_ is a guess: the last read was a full one
@@ -157,7 +167,7 @@ public:
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
 
-    bool await_ready() { return attempt(); }
+    bool await_ready() { return stream_.has_share_left() ? attempt() : put_off(); }
     void await_suspend(std::coroutine_handle<> caller) {
         caller_ = caller;
         stream_.wait(slot_, *this);
@@ -173,6 +183,11 @@ protected:
     bool fail_with(std::string_view what) {
         fail(stream_.failure(what));
         return true;
+    }
+    /// Waits for the next round although it need not. False: it is not over.
+    bool put_off() {
+        stream_.loop_.at_next_round_end(stream_);
+        return false;
     }
     bool must_not_wait() const { return stream_.closed_ || stream_.expired_; }
 

@@ -216,6 +216,33 @@ TEST_CASE("a stream that is closed before its round ends writes nothing more") {
     CHECK(two.peer_b.receive(1) == "b");
 }
 
+TEST_CASE("a stream that never has to wait has its share of a round, and no more, J21") {
+    Pair pair;
+    pair.peer.send(std::string(100, 'x'));
+    int done = 0;
+    const auto echo = [&]() -> Task<void> {
+        std::array<char, 1> into;
+        while (done < 100) {
+            const auto size = co_await pair.stream.read_some(into);
+            REQUIRE(size);
+            const auto sent = co_await pair.stream.write({into.data(), *size});
+            REQUIRE(sent);
+            ++done;
+        }
+    };
+    pair.loop.spawn(echo());
+    int before = 0;
+    int rounds = 0;
+    for (; done < 100 && rounds < 100; ++rounds) {
+        pair.loop.run_once(100ms);
+        CHECK(done - before <= 9);  // sixteen operations, and the one that was put off
+        before = done;
+    }
+    CHECK(done == 100);
+    CHECK(rounds > 10);
+    CHECK(pair.peer.receive(100) == std::string(100, 'x'));
+}
+
 TEST_CASE("a write to a peer that has gone fails and raises no signal") {
     Pair pair;
     pair.peer.reset();
