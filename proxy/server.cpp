@@ -77,14 +77,17 @@ std::size_t raise_descriptor_limit() {
     return limit.rlim_max;
 }
 
-/// How many clients there may be so that each can have an upstream connection, and the
-/// store, Discord and the internal API what they need. To be asked once all else is open.
+/// How many clients there may be so that those who ask find an upstream connection, and the
+/// store, Discord and the internal API what they need. Of many clients most are idle. To be
+/// asked once all else is open.
 std::size_t clients_within(std::size_t descriptors) {
     // The kernel gives the lowest number that is free: so many are in use.
     const Descriptor probe(::eventfd(0, EFD_CLOEXEC));
     const auto used = static_cast<std::size_t>(std::max(probe.get(), 0));
     const auto spare = std::min<std::size_t>(descriptors / 8, 64);
-    return std::max<std::size_t>(descriptors - std::min(descriptors, used + spare), 4) / 2;
+    constexpr std::size_t for_upstreams = 1024;
+    const auto left = std::max<std::size_t>(descriptors - std::min(descriptors, used + spare), 4);
+    return left - std::min(left / 2, for_upstreams);
 }
 
 constexpr std::chrono::seconds complaint_pause{5};
