@@ -202,7 +202,8 @@ TEST_CASE("a fault is taken for every route there is, and the refusal of another
                                      .dump(),
                                  "application/json");
     };
-    for (const auto& route : body_of(discord.get("/sim/control/state"))["api_routes"]) {
+    const auto state = body_of(discord.get("/sim/control/state"));
+    for (const auto& route : state["api_routes"]) {
         CAPTURE(route.dump());
         CHECK(fault(route)->status == 200);
     }
