@@ -195,7 +195,7 @@ TEST_CASE("P4 SIGHUP opens and closes listeners, and changes who the application
 }
 
 TEST_CASE("P4 SIGHUP again and again under load loses no request, no thread and no descriptor") {
-    Stage stage;
+    Stage stage({.log = "access: false"});  // of a hundred thousand requests
     auto fern = stage.browser_of(demo::fern);
     const auto cookie = "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n";
     const auto text = stage.yaml(stage.port());
