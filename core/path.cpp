@@ -192,13 +192,4 @@ void Path::add_reading(std::string_view decoded, unsigned habits) {
     }
 }
 
-std::string Path::decoded() const {
-    std::string text;
-    for (const auto& segment : readings_.front()) {
-        text += '/';
-        text += segment;
-    }
-    return text;
-}
-
 }  // namespace cordgate

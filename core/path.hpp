@@ -35,8 +35,6 @@ public:
     /// The first is the plain one: split at '/', each segment decoded once.
     const std::vector<PathReading>& readings() const { return readings_; }
     std::string_view raw() const { return raw_; }
-    /// The plain reading joined again with '/': "/login" for "/%6cogin".
-    std::string decoded() const;
 
 private:
     Error fail(const char* why);
