@@ -41,6 +41,12 @@ public:
     /// Who gets the pieces does not keep up: larger ones would only take memory.
     void stop_growing() { grows_ = false; }
 
+    /// Whether the next piece can probably be read at once, since this one filled its room.
+    Stream::More more() const {
+        const bool follows = !done_ && stream_.has_probably_more();
+        return follows ? Stream::More::follows : Stream::More::comes_later;
+    }
+
     bool done() const { return done_; }
     std::uint64_t size() const { return total_; }
     /// Whether any of the body, or its end, is still to come from the peer.

@@ -226,7 +226,7 @@ Task<void> UpstreamExchange::send_body() {
         }
         connection_->stream.expires_after(timeouts_.upstream);
         const auto pass = loop.passes();
-        const auto sent = co_await connection_->stream.write(batch.parts());
+        const auto sent = co_await connection_->stream.write(batch.parts(), x_.body.more());
         if (!sent) co_return;
         if (loop.passes() != pass) x_.body.stop_growing();
         // What is slow now is the client, which has a deadline of its own.
@@ -396,7 +396,7 @@ Task<void> UpstreamExchange::relay_body(bool chunked) {
         x_.head_sent = true;
         x_.stream.expires_after(timeouts_.body);
         const auto pass = loop.passes();
-        const auto sent = co_await x_.stream.write(batch.parts());
+        const auto sent = co_await x_.stream.write(batch.parts(), body.more());
         if (!sent) co_return cut_client(sent.error());
         if (loop.passes() != pass) body.stop_growing();
         x_.out.clear();

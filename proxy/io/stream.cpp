@@ -274,7 +274,7 @@ bool Stream::WaitReadable::attempt() {
 
 // --- writing ---------------------------------------------------------------------
 
-Stream::Io Stream::send(std::span<const std::string_view> parts, std::size_t offset,
+Stream::Io Stream::send(std::span<const std::string_view> parts, std::size_t offset, More more,
                         std::size_t& size) {
     if (closed_) return Io::failed;
     if (tls_) return send_tls(parts, offset, size);
@@ -297,10 +297,11 @@ Stream::Io Stream::send(std::span<const std::string_view> parts, std::size_t off
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
+    const int flags = more == More::follows ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
     for (;;) {
-        const auto sent = count == 1 ? send_bytes(socket_.get(), vectors[0].iov_base,
-                                                  vectors[0].iov_len, MSG_NOSIGNAL)
-                                     : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+        const auto sent =
+            count == 1 ? send_bytes(socket_.get(), vectors[0].iov_base, vectors[0].iov_len, flags)
+                       : ::sendmsg(socket_.get(), &message, flags);
         if (sent >= 0) {
             size = static_cast<std::size_t>(sent);
             return Io::done;
@@ -349,7 +350,7 @@ bool Stream::Write::attempt() {
         }
         if (parts_.empty()) return true;
         std::size_t size = 0;
-        switch (stream_.send(parts_, offset_, size)) {
+        switch (stream_.send(parts_, offset_, more_, size)) {
             case Io::again: return must_not_wait() && fail_with("write");
             case Io::ended:
             case Io::failed: return fail_with("write");
@@ -429,8 +430,8 @@ Stream::ReadInto Stream::read_into(Buffer& buffer, std::size_t room) {
 Stream::WaitReadable Stream::wait_readable() {
     return WaitReadable(*this);
 }
-Stream::Write Stream::write(std::span<const std::string_view> parts) {
-    return {*this, parts};
+Stream::Write Stream::write(std::span<const std::string_view> parts, More more) {
+    return {*this, parts, more};
 }
 Stream::Write Stream::write(std::string_view bytes) {
     return {*this, bytes};

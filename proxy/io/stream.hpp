@@ -74,7 +74,10 @@ public:
     /// Writes all of the parts, in order; they and the span must outlive it. Where other
     /// events wait to be dealt with, what comes of them is written at the same time:
     /// whoever reads it is woken up once, and finds more to do.
-    Write write(std::span<const std::string_view> parts);
+    /// `More::follows`: the caller has more to write at once, so the kernel may keep what
+    /// does not fill a packet, for as long as others are under way.
+    enum class More { comes_later, follows };
+    Write write(std::span<const std::string_view> parts, More more = More::comes_later);
     Write write(std::string_view bytes);
 
     /// An operation that still waits when this passes fails with timed_out; a
@@ -110,6 +113,8 @@ public:
     bool is_quiet();
     /// The same, asking the kernel.
     bool is_quiet_now();
+    /// The last read took all that it had room for, so there is probably more.
+    bool has_probably_more() const { return drained_maybe_ && !tls_; }
 
 private:
     enum class Io { done, again, ended, failed };
@@ -134,7 +139,8 @@ private:
     /// A read would find nothing; TLS may hold something of its own.
     bool is_known_empty() const { return !closed_ && !tls_ && !readable_; }
     Io receive(std::span<char> into, std::size_t& size);
-    Io send(std::span<const std::string_view> parts, std::size_t offset, std::size_t& size);
+    Io send(std::span<const std::string_view> parts, std::size_t offset, More more,
+            std::size_t& size);
     Io send_tls(std::span<const std::string_view> parts, std::size_t offset, std::size_t& size);
     bool has_nothing_to_read();
     void tell_gone();
@@ -250,8 +256,8 @@ private:
 
 class Stream::Write final : public Resulting<void> {
 public:
-    Write(Stream& stream, std::span<const std::string_view> parts)
-        : Resulting(stream, &Stream::writing_, {}), parts_(parts) {}
+    Write(Stream& stream, std::span<const std::string_view> parts, More more)
+        : Resulting(stream, &Stream::writing_, {}), parts_(parts), more_(more) {}
     Write(Stream& stream, std::string_view bytes)
         : Resulting(stream, &Stream::writing_, {}), only_(bytes), parts_(&only_, 1) {}
 
@@ -263,6 +269,7 @@ private:
 
     std::string_view only_;
     std::span<const std::string_view> parts_;
+    More more_ = More::comes_later;
     std::size_t offset_ = 0;  ///< sent of the first part
 };
 

@@ -152,6 +152,35 @@ TEST_CASE("I3 I4 a long body takes no memory, in chunks, either way") {
     }
 }
 
+TEST_CASE("I3 I4 I31 a long body of known length passes unchanged, and takes no memory") {
+    Scene scene;
+    const auto piece = noise(1 << 20);
+    constexpr int pieces = 96;
+    const auto length = "Content-Length: " + std::to_string(pieces * piece.size()) + "\r\n\r\n";
+    const MemoryGrowth growth(scene.stage.gate().process().pid());
+    const auto pass = [&](Wire& from, Wire& to) {
+        std::thread writer([&] {
+            for (int i = 0; i < pieces; ++i) from.send(piece);
+        });
+        int unchanged = 0;
+        for (int i = 0; i < pieces; ++i) unchanged += to.read_bytes(piece.size()) == piece;
+        writer.join();
+        CHECK(unchanged == pieces);
+        CHECK(growth.stays_below(16));
+    };
+    auto [client, upstream] = scene.open("PUT /public/x HTTP/1.1\r\nHost: a\r\n" + length);
+    head_of(upstream);
+    pass(client, upstream);
+    upstream.send("HTTP/1.1 200 OK\r\n" + length);
+    head_of(client);
+    pass(upstream, client);
+    // Both connections are where the bodies ended.
+    client.send(scene.get());
+    CHECK(upstream.read_request().start_line.starts_with("GET "));
+    upstream.send(response("200 OK", "", "next"));
+    CHECK(client.read_response().body == "next");
+}
+
 TEST_CASE("I5 an answer and the body that it answers pass each other") {
     Scene scene;
     auto [client, upstream] = scene.open(chunked_post + chunk("one"));
@@ -191,13 +220,16 @@ TEST_CASE("I6 an application that refuses a long body early is heard") {
 TEST_CASE("I7-I10 what the application breaks off is never whole for the client") {
     Scene scene;
     SUBCASE("I7 Content-Length") {
-        auto [client, upstream] = scene.open(scene.get());
-        upstream.read_request();
-        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf");
-        upstream.shut_down();
-        const auto answer = client.read_response();
-        CHECK(answer.body == "half");
-        CHECK_FALSE(answer.complete);
+        for (const char* length : {"1000", "1000000"}) {
+            auto [client, upstream] = scene.open(scene.get());
+            upstream.read_request();
+            upstream.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::string(length) +
+                          "\r\n\r\nhalf");
+            upstream.shut_down();
+            const auto answer = client.read_response();
+            CHECK(answer.body == "half");
+            CHECK_FALSE(answer.complete);
+        }
     }
     SUBCASE("I8 chunks") {
         auto [client, upstream] = scene.open(scene.get());
@@ -252,13 +284,16 @@ TEST_CASE("I11 I12 I13 a client that goes is no reason to go on, one that only s
         CHECK_MESSAGE(upstream.read_until_close().empty(), "no last chunk");
     }
     SUBCASE("I12 in an upload of known length, by an end instead of a reset") {
-        auto [client, upstream] =
-            scene.open("PUT /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf");
-        head_of(upstream);
-        CHECK(upstream.read_bytes(4) == "half");
-        client.finish_sending();
-        CHECK_MESSAGE(upstream.read_until_close().empty(), "no padding");
-        CHECK(client.read_response().status() != 200);
+        for (const char* length : {"1000", "1000000"}) {
+            auto [client, upstream] = scene.open(
+                "PUT /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::string(length) +
+                "\r\n\r\nhalf");
+            head_of(upstream);
+            CHECK(upstream.read_bytes(4) == "half");
+            client.finish_sending();
+            CHECK_MESSAGE(upstream.read_until_close().empty(), "no padding");
+            CHECK(client.read_response().status() != 200);
+        }
     }
     SUBCASE("I13 half-closed behind a whole request") {
         auto [client, upstream] = scene.open(scene.get());

@@ -203,6 +203,29 @@ TEST_CASE("what follows a body stays in the buffer, A50 A57 A60") {
     CHECK(none.leftover().view() == next);
 }
 
+TEST_CASE(
+    "a piece that filled its room has more behind it, the last one and a short one have not") {
+    Pair pair;
+    Buffer buffer;
+    const std::string full(BlockCache::block_size, 'x');
+    const auto head = framed(Framing::length, full.size() + 2);
+    BodyReader reader(pair.stream, buffer, head, ErrorSource::client, 10s);
+    const auto next = [&]() -> std::string_view {
+        const auto piece = run(pair.loop, reader.next());
+        return piece ? *piece : "failed";
+    };
+    pair.peer.send(full);
+    pair.loop.run_once(0ms);
+    CHECK(next().size() == full.size());
+    CHECK(reader.more() == Stream::More::follows);
+    pair.peer.send("y");
+    CHECK(next() == "y");
+    CHECK(reader.more() == Stream::More::comes_later);
+    pair.peer.send("z");
+    CHECK(next() == "z");
+    CHECK(reader.more() == Stream::More::comes_later);
+}
+
 TEST_CASE("next_buffered never waits, and needs_reading says whether next would") {
     Pair pair;
     Buffer buffer;

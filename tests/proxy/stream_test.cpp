@@ -198,6 +198,20 @@ struct Company {
 
 }  // namespace
 
+TEST_CASE(
+    "what is written with more to follow arrives in order, and arrives when nothing follows") {
+    Pair pair;
+    const auto write_all = [](Stream& stream) -> Task<Result<void>> {
+        const std::array<std::string_view, 2> begin{"be", "gin "};
+        const std::array<std::string_view, 1> end{"end"};
+        const auto begun = co_await stream.write(begin, Stream::More::follows);
+        if (!begun) co_return begun.error();
+        co_return co_await stream.write(end, Stream::More::follows);
+    };
+    CHECK(run(pair.loop, write_all(pair.stream)));
+    CHECK(pair.peer.receive(9) == "begin end");
+}
+
 TEST_CASE("what comes of one round of events is written when all have been dealt with") {
     Company two;
     two.loop.run_once(0ms);
