@@ -486,27 +486,43 @@ std::optional<Refusal> HeadScanner::check_size(std::size_t size, const HeadLimit
 
 ParseResult HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) {
     // Who speaks TLS here, or another protocol, is told at once and not in time.
-    const auto is_nonsense = [&] {
-        return !first_line_seen_ && line_start_ < bytes.size() && bytes[line_start_] != '\r' &&
-               bytes[line_start_] != '\n' && !is_token(bytes.substr(line_start_, 1));
+    const auto nonsense = [&]() -> std::optional<Refusal> {
+        if (first_line_seen_ || line_start_ == bytes.size()) return std::nullopt;
+        const char first = bytes[line_start_];
+        if (first == '\r' || first == '\n' || is_token({&first, 1})) return std::nullopt;
+        return refuse(first == '\x16' ? "a TLS handshake where no TLS is spoken"
+                                      : "malformed request line");
     };
-    if (is_nonsense()) return {0, refuse("malformed request line")};
+    if (auto refusal = nonsense()) return {0, refusal};
+    // The same with a CR that ends no line: no head comes of it any more.
+    const auto bare_cr = [&](std::size_t end) -> std::optional<Refusal> {
+        const auto at = bytes.substr(0, end).find('\r', scanned_);
+        if (at == std::string_view::npos) return std::nullopt;
+        if (auto refusal = check_size(at + 2, limits)) return refusal;
+        return refuse("bare carriage return");
+    };
     while (scanned_ < bytes.size()) {
-        const auto* newline = static_cast<const char*>(
-            std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_));
-        if (!newline) break;
-        const auto at = static_cast<std::size_t>(newline - bytes.data());
+        const auto at = bytes.find('\n', scanned_);
+        if (at == std::string_view::npos) break;
+        if (auto refusal = bare_cr(std::max<std::size_t>(at, 1) - 1)) return {0, refusal};
         if (auto refusal = check_size(at + 1, limits)) return {0, refusal};
         if (at == line_start_ || bytes[at - 1] != '\r') return {0, refuse("bare line feed")};
         const bool empty = at == line_start_ + 1;
+        const auto line = bytes.substr(line_start_, at - line_start_);
+        if (!empty && !first_line_seen_ && line.find("HTTP/") == std::string_view::npos) {
+            return {0, refuse("no HTTP version")};
+        }
         scanned_ = at + 1;
         if (empty && first_line_seen_) return {scanned_, std::nullopt};
         if (empty && line_start_ > 0) return {0, refuse("empty lines before the request")};
         first_line_seen_ = first_line_seen_ || !empty;
         line_start_ = scanned_;
-        if (is_nonsense()) return {0, refuse("malformed request line")};
+        if (auto refusal = nonsense()) return {0, refusal};
     }
-    scanned_ = bytes.size();
+    // The last byte may be half of a line's end, and is looked at once more.
+    const auto known = bytes.size() - std::min<std::size_t>(bytes.size() - scanned_, 1);
+    if (auto refusal = bare_cr(known)) return {0, refusal};
+    scanned_ = known;
     // At least one byte more has to come.
     return {0, check_size(bytes.size() + 1, limits)};
 }

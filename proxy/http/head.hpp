@@ -98,9 +98,9 @@ struct ResponseHead : MessageFields {
     }
 };
 
-/// Finds the end of a head, however it is fed. Bare LF is refused where it
-/// stands, so a client cannot make us wait for a CRLF that never comes, and a
-/// first byte that begins no method is refused alone.
+/// Finds the end of a head, however it is fed. A bare CR or LF is refused where it
+/// stands, so a client cannot make us wait for a CRLF that never comes; so are a
+/// first byte that begins no method and a first line without a version.
 class HeadScanner {
 public:
     /// `bytes` is everything from the start of the head, as far as it came.
