@@ -333,10 +333,14 @@ Task<bool> UpstreamExchange::relay_interim() {
 void UpstreamExchange::render_response(bool chunked) {
     x_.out.clear();
     x_.out.status_line(response_.status, response_.reason);
-    // HEAD and 304 describe a body that does not come; 204 may not (RFC 9110, 8.6).
-    const bool keep_length = response_.framing == http::Framing::length ||
-                             (response_.framing == http::Framing::none && response_.status != 204);
+    // HEAD and 304 describe a body that does not come; 204 may not (RFC 9110, 8.6), and 205
+    // says that it is empty (15.3.6).
+    const bool is_reset = response_.status == 205;
+    const bool keep_length =
+        response_.framing == http::Framing::length ||
+        (response_.framing == http::Framing::none && response_.status != 204 && !is_reset);
     render_response_fields(keep_length);
+    if (is_reset) x_.out.add("Content-Length", "0");
     if (chunked) x_.out.add("Transfer-Encoding", "chunked");
     if (passes_trailers()) {
         for (const auto& field : response_.fields) {
@@ -351,11 +355,12 @@ void UpstreamExchange::render_response(bool chunked) {
     x_.out.end();
 }
 
-/// An answer to HEAD, or a 304, that tells of a body: applications that send it
+/// An answer to HEAD, a 205 or a 304 that tells of a body: applications that send it
 /// all the same would answer the next request with it.
 bool UpstreamExchange::announces_what_does_not_come() const {
     if (response_.framing != http::Framing::none) return false;
     const auto length = response_.value("content-length");
+    if (response_.status == 205 && length != "0") return true;
     return (!length.empty() && length != "0") || response_.find("transfer-encoding");
 }
 

@@ -570,8 +570,10 @@ std::optional<Refusal> take_response_head(std::string_view& text, const HeadLimi
     if (out.minor_version == 0 && framing.has_encoding) {
         return refuse("Transfer-Encoding in HTTP/1.0");
     }
-    const bool bodiless =
-        request_method == "HEAD" || out.status < 200 || out.status == 204 || out.status == 304;
+    // 205 has no content either, but is framed like others (RFC 9110, 15.3.6): what one brings
+    // is not passed on, since not every client takes it for a body.
+    const bool bodiless = request_method == "HEAD" || out.status < 200 || out.status == 204 ||
+                          out.status == 205 || out.status == 304;
     if (bodiless) {
         out.framing = Framing::none;
     } else if (out.framing == Framing::none) {

@@ -299,7 +299,8 @@ def take_response(data, at, method, closed):
     if len(message.all(b"upgrade")) > 1:
         message.odd.append("two upgrades")
     message.framing, length = framing_of(message, found[1])
-    if method == b"HEAD" or status < 200 or status in (204, 304):
+    # What a 205 brings along is no content of its own (RFC 9110, 15.3.6): a proxy may leave it out.
+    if method == b"HEAD" or status < 200 or status in (204, 205, 304):
         if message.framing == "chunked" and method != b"HEAD":
             message.odd.append("Transfer-Encoding where no body can be")
         message.framing = "none"

@@ -36,8 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(taken == 0 || fields == head.fields.size(), "taken at once, fields differ");
         require(head.status >= 100 && head.status <= 999, "status");
         require(head.reason.find_first_of("\r\n") == std::string_view::npos, "reason");
-        const bool bodiless =
-            method == "HEAD" || head.status < 200 || head.status == 204 || head.status == 304;
+        const bool bodiless = method == "HEAD" || head.status < 200 || head.status == 204 ||
+                              head.status == 205 || head.status == 304;
         require((head.framing == Framing::none) == bodiless, "whether a body follows");
         std::size_t framings = 0;
         for (const auto& field : head.fields) {

@@ -107,8 +107,11 @@ TEST_CASE("whether a body follows is told by method, status and fields, RFC 9112
         {"304", "GET", "HTTP/1.1 304 Not Modified", "Content-Length: 5\r\n", Framing::none, 5},
         {"A64 101", "GET", "HTTP/1.1 101 Switching", "Upgrade: x\r\n", Framing::none, 0},
         {"A64 103", "GET", "HTTP/1.1 103 Early Hints", "", Framing::none, 0},
-        {"205 is like others", "GET", "HTTP/1.1 205 Reset", "Content-Length: 0\r\n",
-         Framing::length, 0},
+        {"I22 205", "GET", "HTTP/1.1 205 Reset", "Content-Length: 0\r\n", Framing::none, 0},
+        {"I22 205 with a length", "GET", "HTTP/1.1 205 Reset", "Content-Length: 5\r\n",
+         Framing::none, 5},
+        {"I22 205 with chunks", "GET", "HTTP/1.1 205 Reset", "Transfer-Encoding: chunked\r\n",
+         Framing::none, 0},
         {"head is another method", "head", "HTTP/1.1 200 OK", "Content-Length: 5\r\n",
          Framing::length, 5},
     };

@@ -143,6 +143,13 @@ void Wire::shut_down() {
     ::shutdown(fd_, SHUT_RDWR);
 }
 
+void Wire::reset() {
+    const linger at_once{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    ::close(std::exchange(fd_, -1));
+    ended_ = true;
+}
+
 bool Wire::fill() {
     if (ended_) return false;
     pollfd wait{fd_, POLLIN, 0};

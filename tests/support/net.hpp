@@ -62,6 +62,7 @@ public:
     Wire& send(std::string_view bytes);
     void finish_sending();
     void shut_down();  ///< from another thread: wakes whoever reads
+    void reset();      ///< goes away with an RST
     /// A response to `method`. Without a head (closed before): status() is 0.
     Message read_response(std::string_view method = "GET");
     /// A request with its body; status_line is empty at the end of the connection.
