@@ -191,6 +191,7 @@ bool accepts_html(const http::RequestHead& head) {
 
 bool is_navigation(const http::RequestHead& head) {
     if (head.method != "GET" && head.method != "HEAD") return false;
+    if (head.wants_upgrade()) return false;  // a handshake cannot follow a redirect
     const auto mode = head.value("sec-fetch-mode");
     return (mode.empty() || iequals(mode, "navigate")) && accepts_html(head);
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <list>
 
 #include "tests/support/stage.hpp"
 
@@ -81,22 +82,27 @@ TEST_CASE("P2 a daemon that is asked to stop finishes what is under way") {
     const int internal = stage.gate().internal_port();
     CHECK(status_of(internal, "/readyz") == 200);
 
-    Wire tunnel(stage.port());
-    tunnel.send(stage.request("GET /public/socket",
-                              "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-                              "Sec-WebSocket-Version: 13\r\n"
-                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
-    REQUIRE(tunnel.read_response().status() == 101);
+    std::list<Wire> tunnels;
+    for (int i = 0; i < 100; ++i) {
+        auto& tunnel = tunnels.emplace_back(stage.port());
+        tunnel.send(stage.request("GET /public/socket",
+                                  "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                                  "Sec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+        REQUIRE(tunnel.read_response().status() == 101);
+    }
     Wire slow(stage.port());
     slow.send(stage.request("GET /public/slow"));
-    stage.app.wait_for(2);
+    stage.app.wait_for(101);
 
     stage.gate().process().signal(SIGTERM);
     REQUIRE(stage.gate().process().says("drain: "));
     CHECK(comes_to_refuse(stage.port()));
     CHECK_MESSAGE(status_of(internal, "/readyz") == 503, "P10");
     CHECK(status_of(internal, "/healthz") == 200);
-    CHECK_MESSAGE(tunnel.read_until_close() == "\x88\x02\x03\xe9", "H19: going away");
+    for (auto& tunnel : tunnels) {
+        CHECK_MESSAGE(tunnel.read_until_close() == "\x88\x02\x03\xe9", "H19: going away");
+    }
 
     stage.app.release();
     const auto answer = slow.read_response();

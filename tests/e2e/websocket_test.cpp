@@ -80,6 +80,15 @@ TEST_CASE("H1 H4 H9 a signed-in visitor's socket carries every byte, and who it 
     const auto ping = frame("are you there", '\x09');
     wire.send(ping);
     CHECK(wire.read_bytes(ping.size()) == ping);  // H12
+    // H9: one frame that no buffer holds; it comes back while it is still sent.
+    std::string bytes(16 << 20, '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 31 >> 3);
+    const auto huge = frame(bytes, '\x02');
+    const MemoryGrowth growth(stage.gate().process().pid());
+    std::thread writer([&] { wire.send(huge); });
+    CHECK((wire.read_bytes(huge.size()) == huge));
+    writer.join();
+    CHECK(growth.stays_below(8));
     wire.finish_sending();
     CHECK(wire.is_closed());  // H14
 }
@@ -96,10 +105,12 @@ TEST_CASE("who may open a socket") {
     stage.app.echoes("/socket").echoes("/public/socket");
     auto fern = stage.browser_of(demo::fern);
     const auto port = std::to_string(stage.port());
+    const auto before = stage.app.connections();
     const Case cases[] = {
         {"H2 nobody without a session",    "/socket",        false, "",                                           401},
         {"H2 not even from our own pages", "/socket",        false, "Origin: " + stage.home() + "\r\n",
          401                                                                                                         },
+        {"H2 nor as a page",               "/socket",        false, "Accept: text/html\r\n",                      401},
         {"our own pages",                  "/socket",        true,  "Origin: " + stage.home() + "\r\n",           101},
         {"programs, which name no origin", "/socket",        true,  "",                                           101},
         {"H3 CWE-1385 another site",       "/socket",        true,  "Origin: https://evil.example\r\n",           403},
@@ -122,6 +133,7 @@ TEST_CASE("who may open a socket") {
             "GET " + c.path, (c.signed_in ? cookie_line(fern) : "") + handshake + c.origin));
         CHECK(answer.status() == c.status);
         CHECK(stage.app.count() == (c.status == 101 ? 1 : 0));
+        if (c.status == 401) CHECK_MESSAGE(stage.app.connections() == before, "H2: nobody asked");
         const bool names_origin = answer.body.find("another site") != std::string::npos;
         CHECK(names_origin == (c.status == 403 && !c.origin.empty()));
         CHECK_FALSE(answer.has("Location"));
@@ -178,6 +190,29 @@ TEST_CASE("H6 H7 only an agreed 101 makes a tunnel") {
     }
 }
 
+TEST_CASE("H6 CVE-2026-71324 who was asked to upgrade, and did not, serves nobody else") {
+    const std::string answers[] = {
+        response("403 Forbidden", "", "no"),
+        response("426 Upgrade Required", "Upgrade: websocket\r\n", ""),
+        response("200 OK", "", "hm") + "\x81\x02hi",
+    };
+    ManualUpstream app;
+    Stage stage({.upstreams = app.setting()});
+    for (const auto& answer : answers) {
+        CAPTURE(answer);
+        Wire client(stage.port());
+        client.send(stage.request("GET /public/socket", handshake));
+        auto upstream = app.accept();
+        CHECK(upstream.read_request().field("Upgrade") == "websocket");
+        upstream.send(answer);
+        const auto got = client.read_response();
+        CHECK(answer.starts_with(got.start_line));
+        CHECK_FALSE(got.has("Upgrade"));
+        CHECK_MESSAGE(client.read_until_close().empty(), "nothing of what followed");
+        CHECK_MESSAGE(upstream.read_until_close().empty(), "and nothing came to it");
+    }
+}
+
 TEST_CASE("H5 what is no handshake opens nothing") {
     struct Case {
         std::string name;
@@ -187,8 +222,8 @@ TEST_CASE("H5 what is no handshake opens nothing") {
     Stage stage;
     stage.app.echoes("/public/socket");
     const Case cases[] = {
-        {"HTTP/1.0",            "GET /public/socket HTTP/1.0",  handshake               },
-        {"no Connection",       "GET /public/socket HTTP/1.1",  "Upgrade: websocket\r\n"},
+        {"H5 HTTP/1.0",         "GET /public/socket HTTP/1.0",  handshake               },
+        {"H5 no Connection",    "GET /public/socket HTTP/1.1",  "Upgrade: websocket\r\n"},
         {"A11 h2c",             "GET /public/socket HTTP/1.1",
          "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
          "AAMAAABkAARAAAAAAAIAAAAA\r\n"                                                 },
@@ -211,6 +246,37 @@ TEST_CASE("H5 what is no handshake opens nothing") {
         CHECK(answer.status() == 200);
         CHECK_FALSE(stage.app.last().has("Upgrade"));
         CHECK_FALSE(stage.app.last().has("HTTP2-Settings"));
+    }
+}
+
+TEST_CASE("H5 H7 another protocol is the application's to agree to, and it alone") {
+    struct Case {
+        std::string name;
+        std::string answer;
+        int status;
+    };
+    const Case cases[] = {
+        {"H5 the application does not know it", response("200 OK",                                "",                      "hm"), 200},
+        {"H5 it names the protocols it knows",
+         response("426 Upgrade Required",                                                                                  "Upgrade: foo/2\r\n",                                                                      ""), 426},
+        {"H7 it agrees to WebSocket instead",
+         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",502},
+        {"H7 it agrees",
+         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n", 101                                        },
+    };
+    Stage stage;
+    auto fern = stage.browser_of(demo::fern);
+    const std::string foo = "Connection: Upgrade\r\nUpgrade: foo\r\n";
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        stage.app.answers("/public/foo", c.answer).answers("/foo", c.answer);
+        CHECK(stage.ask(stage.request("GET /public/foo", foo)).status() == c.status);
+        CHECK(stage.app.last().field("Upgrade") == "foo");
+        stage.app.forget();
+        CHECK_MESSAGE(stage.ask(stage.request("GET /foo", foo)).status() == 401, "H2");
+        const auto evil = cookie_line(fern) + "Origin: https://evil.example\r\n";
+        CHECK_MESSAGE(stage.ask(stage.request("GET /foo", foo + evil)).status() == 403, "H3");
+        CHECK(stage.app.count() == 0);
     }
 }
 
@@ -308,7 +374,33 @@ TEST_CASE("H13 close codes pass, and then both sides end") {
     }
 }
 
-TEST_CASE("H14 when one side goes, the other is told") {
+TEST_CASE("H14 when one side goes, the other is told, and nothing is left of them") {
+    SUBCASE("the application resets") {
+        Tunnel tunnel;
+        auto& gate = tunnel.stage.gate().process();
+        const auto sockets = gate.sockets();
+        tunnel.server.reset();
+        CHECK(tunnel.client.read_until_close().empty());
+        tunnel.client.shut_down();
+        CHECK(gate.comes_down_to(sockets - 2));
+    }
+    SUBCASE("the visitor resets") {
+        Tunnel tunnel;
+        auto& gate = tunnel.stage.gate().process();
+        const auto sockets = gate.sockets();
+        tunnel.client.reset();
+        CHECK(tunnel.server.read_until_close().empty());
+        CHECK(gate.comes_down_to(sockets - 2));
+    }
+    SUBCASE("the visitor only stops sending") {
+        Tunnel tunnel;
+        auto& gate = tunnel.stage.gate().process();
+        const auto sockets = gate.sockets();
+        tunnel.client.finish_sending();
+        CHECK(tunnel.server.read_until_close().empty());
+        CHECK(tunnel.client.read_until_close().empty());
+        CHECK(gate.comes_down_to(sockets - 2));
+    }
     SUBCASE("the application crashes") {
         Tunnel tunnel;
         { const auto gone = std::move(tunnel.server); }

@@ -206,6 +206,9 @@ TEST_CASE("only a visitor on the way to a page is sent to the login, E12 E13") {
         {"E13 fetch of our own", "GET / HTTP/1.1", "Sec-Fetch-Mode: same-origin\r\n", false},
         {"image", "GET / HTTP/1.1", "Sec-Fetch-Mode: no-cors\r\n", false},
         {"WebSocket", "GET / HTTP/1.1", "Sec-Fetch-Mode: websocket\r\n", false},
+        {"H2 a handshake", "GET / HTTP/1.1", "Connection: Upgrade\r\nUpgrade: foo\r\n", false},
+        {"h2c, which is ignored", "GET / HTTP/1.1", "Connection: Upgrade\r\nUpgrade: h2c\r\n",
+         true},
         {"mode in capitals", "GET / HTTP/1.1", "Sec-Fetch-Mode: Navigate\r\n", true},
     };
     // clang-format on

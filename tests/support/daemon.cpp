@@ -124,6 +124,24 @@ void Process::signal(int number) {
     if (!reaped_) ::kill(pid_, number);
 }
 
+std::size_t Process::sockets() const {
+    std::size_t count = 0;
+    for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/fd")) {
+        std::error_code gone;
+        count += fs::read_symlink(entry, gone).string().starts_with("socket:");
+    }
+    return count;
+}
+
+bool Process::comes_down_to(std::size_t count) const {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (sockets() > count) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
 int Process::wait() {
     if (reaped_) return exit_code_;
     {

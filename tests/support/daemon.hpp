@@ -51,6 +51,10 @@ public:
     /// stdout and stderr so far.
     std::string output() const;
     int pid() const { return pid_; }
+    /// How many of its descriptors are sockets.
+    std::size_t sockets() const;
+    /// Waits until they are so few; false when they stay more.
+    bool comes_down_to(std::size_t count) const;
 
 private:
     void read_output(int fd);
