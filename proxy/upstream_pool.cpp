@@ -21,7 +21,7 @@ SocketAddress as_socket_address(const Address& address, std::size_t size) {
 }
 
 /// Blocks; runs on the pool.
-Result<std::vector<SocketAddress>> look_up(const config::Upstream& upstream) {
+Result<std::vector<SocketAddress>> ask_system(const config::Upstream& upstream) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_ADDRCONFIG;
@@ -76,12 +76,14 @@ UpstreamTlsContexts make_upstream_tls(const std::vector<config::Upstream>& upstr
 
 UpstreamPool::UpstreamPool(EventLoop& loop, BlockingPool& resolver,
                            const std::vector<config::Upstream>& upstreams,
-                           const UpstreamTlsContexts& tls, config::Duration connect_timeout)
+                           const UpstreamTlsContexts& tls, config::Duration connect_timeout,
+                           LookUp look_up)
     : loop_(loop),
       resolver_(resolver),
       upstreams_(upstreams),
       tls_(tls),
       connect_timeout_(connect_timeout),
+      look_up_(look_up ? std::move(look_up) : ask_system),
       idle_(upstreams.size()) {}
 
 /// What came to rest before the last poll has rested.
@@ -131,7 +133,7 @@ Task<Result<UpstreamPool::Addresses>> UpstreamPool::resolve(const config::Upstre
     if (const auto address = numeric_address(upstream.host, upstream.port)) {
         co_return Addresses{*address};
     }
-    co_return co_await offload(resolver_, [&] { return look_up(upstream); });
+    co_return co_await offload(resolver_, [&] { return look_up_(upstream); });
 }
 
 Task<Result<UpstreamPtr>> UpstreamPool::connect(std::size_t index) {

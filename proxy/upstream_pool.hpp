@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -31,9 +32,14 @@ UpstreamTlsContexts make_upstream_tls(const std::vector<config::Upstream>& upstr
 /// exchange: nobody may ever get somebody else's answer.
 class UpstreamPool {
 public:
+    using Addresses = std::vector<SocketAddress>;
+    /// Where an upstream's name leads, in the order in which it is tried; may block.
+    using LookUp = std::function<Result<Addresses>(const config::Upstream&)>;
+
+    /// `look_up`: the system's when empty. Asked anew for every connection.
     UpstreamPool(EventLoop& loop, BlockingPool& resolver,
                  const std::vector<config::Upstream>& upstreams, const UpstreamTlsContexts& tls,
-                 config::Duration connect_timeout);
+                 config::Duration connect_timeout, LookUp look_up = {});
 
     /// How sure an idle connection has to be.
     enum class Sure {
@@ -59,8 +65,6 @@ public:
     }
 
 private:
-    using Addresses = std::vector<SocketAddress>;
-
     /// Of one upstream, each longest idle first.
     struct Idle {
         std::vector<UpstreamPtr> rested;   ///< quiet at a poll since their last exchange
@@ -80,6 +84,7 @@ private:
     const std::vector<config::Upstream>& upstreams_;
     const UpstreamTlsContexts& tls_;
     config::Duration connect_timeout_;
+    LookUp look_up_;
     std::vector<Idle> idle_;  ///< per upstream
 };
 
