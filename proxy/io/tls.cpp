@@ -73,6 +73,11 @@ TlsContext make_server_tls(const config::Tls& tls) {
     if (SSL_CTX_use_certificate_chain_file(raw, tls.cert_file.c_str()) != 1) {
         refuse("server.tls.cert_file", tls.cert_file);
     }
+    // One that was renewed, but not here, is found out before any browser is turned away.
+    const auto* const ends = X509_get0_notAfter(SSL_CTX_get0_certificate(raw));
+    if (X509_cmp_current_time(ends) < 0) {
+        throw std::runtime_error("server.tls.cert_file: " + tls.cert_file + " has expired");
+    }
     const bool usable =
         SSL_CTX_use_PrivateKey_file(raw, tls.key_file.c_str(), SSL_FILETYPE_PEM) == 1;
     const bool another = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;

@@ -103,7 +103,7 @@ Result<User> ask(int port, const std::string& host, const std::string& ca_file) 
 
 }  // namespace
 
-TEST_CASE("client: M18 only a certificate that is trusted, current and Discord's own will do") {
+TEST_CASE("client: M18 K11 only a certificate that is trusted, current and Discord's own will do") {
     struct Row {
         const char* names;
         long begins_in;

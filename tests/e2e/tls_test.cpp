@@ -46,6 +46,50 @@ struct Certified : TemporaryFolder {
     Certified() { make_certificate(*this, "gate", "app.example"); }
 };
 
+/// The same certificate, whose time was over yesterday.
+void let_expire(const TemporaryFolder& folder, const std::string& name) {
+    const auto pem = folder.file(name + ".pem");
+    shell("openssl x509 -in " + pem + " -signkey " + folder.file(name + ".key") +
+          " -days -1 -out " + pem + ".new && mv " + pem + ".new " + pem);
+}
+
+/// Answers everything, over TLS 1.0 only: as everybody did twenty years ago.
+class AncientServer {
+public:
+    AncientServer(const std::string& cert, const std::string& key)
+        : server_([&](SSL_CTX& context) {
+              SSL_CTX_set_security_level(&context, 0);
+              SSL_CTX_set_min_proto_version(&context, TLS1_VERSION);
+              SSL_CTX_set_max_proto_version(&context, TLS1_VERSION);
+              return SSL_CTX_use_certificate_chain_file(&context, cert.c_str()) == 1 &&
+                     SSL_CTX_use_PrivateKey_file(&context, key.c_str(), SSL_FILETYPE_PEM) == 1;
+          }) {
+        server_.set_pre_routing_handler([this](const httplib::Request&, httplib::Response& out) {
+            ++asked;
+            out.set_content("{}", "application/json");
+            return httplib::Server::HandlerResponse::Handled;
+        });
+        port = server_.bind_to_any_port("127.0.0.1");
+        thread_ = std::thread([this] { server_.listen_after_bind(); });
+        const auto lax = shell(
+            "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 20 openssl s_client -ign_eof -tls1 "
+            "-cipher ALL:@SECLEVEL=0 -connect 127.0.0.1:" +
+            std::to_string(port));
+        CHECK_MESSAGE(contains(lax, "200 OK"), lax);
+        asked = 0;
+    }
+    ~AncientServer() {
+        server_.stop();
+        thread_.join();
+    }
+    std::atomic<int> asked = 0;
+    int port = 0;
+
+private:
+    httplib::SSLServer server_;
+    std::thread thread_;
+};
+
 /// A gate that speaks TLS.
 struct Secure {
     Script script() const {
@@ -121,6 +165,7 @@ TEST_CASE("K2 K9 another protocol, or half of a handshake, ends and leaves the o
         wire.finish_sending();
         CHECK_FALSE(contains(wire.read_until_close(), "200 OK"));
         CHECK(secure.stage.app.count() == 0);
+        CHECK_MESSAGE(secure.stage.gate().process().says("TLS handshake: http request"), "which");
         CHECK(contains(secure.client(""), "200 OK"));
     }
     SUBCASE("K2 TLS on the port of HTTP") {
@@ -128,6 +173,7 @@ TEST_CASE("K2 K9 another protocol, or half of a handshake, ends and leaves the o
         Wire wire(stage.port());
         wire.send(std::string_view("\x16\x03\x01\x00\xf1\x01\x00\x00\xed\x03\x03", 11));
         CHECK_MESSAGE(wire.read_response().status() == 400, "at once, not in an hour");
+        CHECK(stage.gate().process().says("a TLS handshake where no TLS is spoken"));
         wire.finish_sending();
         CHECK(wire.read_until_close().empty());
     }
@@ -152,6 +198,7 @@ TEST_CASE("K3 a certificate that cannot be used keeps the daemon from starting, 
         {"K3 missing", "rm gate.pem", "gate.pem"},
         {"K3 no certificate", "echo nonsense > gate.pem", "gate.pem"},
         {"K3 another's key", "openssl ecparam -genkey -name prime256v1 -noout > gate.key", "gate.key"},
+        {"K3 expired", "openssl x509 -in gate.pem -signkey gate.key -days -1 -out old.pem && mv old.pem gate.pem", "gate.pem has expired"},
         {"K3 encrypted key", "openssl ec -in gate.key -aes256 -passout pass:x -out other.key && mv other.key gate.key", "gate.key"},
     };
     // clang-format on
@@ -169,6 +216,16 @@ TEST_CASE("K3 a certificate that cannot be used keeps the daemon from starting, 
         const auto finished = run(folder.path(), {"serve", "--config", "cordgate.yaml"});
         CHECK((finished.code == 1 || finished.code == 78));
         CHECK_MESSAGE(contains(finished.output, row.says), finished.output);
+    }
+    SUBCASE("K3 a key that others may read is named, too") {
+        Secure secure;
+        std::filesystem::permissions(secure.folder.file("gate.key"),
+                                     std::filesystem::perms::others_read,
+                                     std::filesystem::perm_options::add);
+        const auto checked =
+            run(secure.stage.folder.path(), {"check", "--config", "cordgate.yaml"});
+        CHECK_MESSAGE(contains(checked.output, "gate.key can be read by every user"),
+                      checked.output);
     }
 }
 
@@ -219,6 +276,7 @@ TEST_CASE("K10 K12 an https application is believed by its certificate, and to i
         std::string id;
         std::string tls;
         int status;
+        std::string discord = {};
     };
     const auto ca = "ca_file: '" + folder.file("app.pem") + "'";
     // clang-format off
@@ -228,13 +286,15 @@ TEST_CASE("K10 K12 an https application is believed by its certificate, and to i
         {"K12 nobody vouches for it", "server_name: app.internal", 502},
         {"K12 another's CA", "ca_file: '" + folder.file("other.pem") + "', server_name: app.internal", 502},
         {"K12 another name", ca + ", server_name: other.internal", 502},
+        {"oauth2-proxy #6 whom Discord's CA vouches for", "server_name: app.internal", 502, ca},
         {"K12 any certificate, as was asked for", "insecure_skip_verify: true", 200},
     };
     // clang-format on
     for (const auto& row : rows) {
         CAPTURE(row.id);
         Stage stage({.upstreams = "[{url: 'https://127.0.0.1:" + std::to_string(port) +
-                                  "', tls: {" + row.tls + "}}]"});
+                                  "', tls: {" + row.tls + "}}]",
+                     .discord = row.discord});
         const auto answer = stage.ask(stage.request("GET /public/x", "Connection: close\r\n"));
         CHECK(answer.status() == row.status);
         if (row.status == 200) CHECK(answer.body == "by TLS");
@@ -243,6 +303,30 @@ TEST_CASE("K10 K12 an https application is believed by its certificate, and to i
     server.stop();
     thread.join();
 
+    SUBCASE("K12 expired, or of a TLS that nobody should speak") {
+        const auto asked = [&](int at, const std::string& tls) {
+            Stage stage({.upstreams = "[{url: 'https://127.0.0.1:" + std::to_string(at) +
+                                      "', tls: {" + tls + "}}]"});
+            return stage.ask(stage.request("GET /public/x", "Connection: close\r\n")).status();
+        };
+        make_certificate(folder, "old", "app.internal");
+        let_expire(folder, "old");
+        httplib::SSLServer expired(folder.file("old.pem").c_str(), folder.file("old.key").c_str());
+        expired.Get("/public/x", [](const httplib::Request&, httplib::Response& out) {
+            out.set_content("by TLS", "text/plain");
+        });
+        const int expired_port = expired.bind_to_any_port("127.0.0.1");
+        std::thread serving([&] { expired.listen_after_bind(); });
+        CHECK(asked(expired_port, "ca_file: '" + folder.file("old.pem") + "'") == 502);
+        CHECK(asked(expired_port, "insecure_skip_verify: true") == 200);
+        expired.stop();
+        serving.join();
+
+        AncientServer ancient(folder.file("app.pem"), folder.file("app.key"));
+        CHECK(asked(ancient.port, ca) == 502);
+        CHECK_MESSAGE(asked(ancient.port, "insecure_skip_verify: true") == 502, "not even then");
+        CHECK(ancient.asked == 0);
+    }
     SUBCASE("K10 an end without close_notify is a cut") {
         // s_server sends what it reads from us; killed, it says no goodbye.
         ReservedPort reserved;
@@ -376,26 +460,48 @@ TEST_CASE("K11 a Discord that cannot prove who it is gets no code") {
     });
     const auto port = std::to_string(server.bind_to_any_port("127.0.0.1"));
     std::thread thread([&] { server.listen_after_bind(); });
+    AncientServer ancient(folder.file("other.pem"), folder.file("other.key"));
+    make_certificate(folder, "old", "other.example");
+    let_expire(folder, "old");
+    httplib::SSLServer expired(folder.file("old.pem").c_str(), folder.file("old.key").c_str());
+    expired.set_pre_routing_handler([&](const httplib::Request&, httplib::Response&) {
+        ++asked;
+        return httplib::Server::HandlerResponse::Unhandled;
+    });
+    const auto expired_port = std::to_string(expired.bind_to_any_port("127.0.0.1"));
+    std::thread expired_thread([&] { expired.listen_after_bind(); });
     struct Row {
         std::string id;
         std::string host, ca;
+        std::string port;
+        std::string upstream = {};
     };
+    const auto ca = "ca_file: '" + folder.file("other.pem") + "'";
+    const auto old_ca = "ca_file: '" + folder.file("old.pem") + "'";
+    // clang-format off
     const Row rows[] = {
-        {"K11 self-signed",  "127.0.0.1", ""                                           },
-        {"K11 another name", "localhost", "ca_file: '" + folder.file("other.pem") + "'"},
+        {"K11 self-signed, of an untrusted CA", "127.0.0.1", "", port},
+        {"K11 another name", "localhost", ca, port},
+        {"K11 expired", "127.0.0.1", old_ca, expired_port},
+        {"K11 TLS 1.0 only", "127.0.0.1", ca, std::to_string(ancient.port)},
+        {"oauth2-proxy #6 whom an application's CA vouches for", "127.0.0.1", "", port, ca},
+        {"oauth2-proxy #6 any application is believed", "127.0.0.1", "", port, "insecure_skip_verify: true"},
     };
+    // clang-format on
     for (const auto& row : rows) {
         CAPTURE(row.id);
         ReservedPort own;
-        folder.write(
-            "cordgate.yaml",
-            "server: {listen: ['127.0.0.1:" + own.text() +
-                "'], public_url: 'http://127.0.0.1:" + own.text() +
-                "'}\ndiscord: {client_id: '1100000000000000001', client_secret: "
-                "'a-secret-of-this-table', api_url: 'https://" +
-                row.host + ":" + port + "/api/v10'" + (row.ca.empty() ? "" : ", " + row.ca) +
-                "}\nupstreams: [{url: 'http://127.0.0.1:3000'}]\nsession: {store: 'memory:'}\n"
-                "internal: {listen: '127.0.0.1:0'}\n");
+        folder.write("cordgate.yaml",
+                     "server: {listen: ['127.0.0.1:" + own.text() +
+                         "'], public_url: 'http://127.0.0.1:" + own.text() +
+                         "'}\ndiscord: {client_id: '1100000000000000001', client_secret: "
+                         "'a-secret-of-this-table', api_url: 'https://" +
+                         row.host + ":" + row.port + "/api/v10'" +
+                         (row.ca.empty() ? "" : ", " + row.ca) +
+                         "}\nupstreams: [{url: 'https://127.0.0.1:3000'" +
+                         (row.upstream.empty() ? "" : ", tls: {" + row.upstream + "}") +
+                         "}]\nsession: {store: 'memory:'}\n"
+                         "internal: {listen: '127.0.0.1:0'}\n");
         Daemon gate(folder.path());
         Browser browser("http://127.0.0.1:" + own.text(), {own.number(), {}});
         const auto login = browser.get("/login");
@@ -408,7 +514,9 @@ TEST_CASE("K11 a Discord that cannot prove who it is gets no code") {
     }
     server.stop();
     thread.join();
-    CHECK_MESSAGE(asked == 0, "not a byte of a request");
+    expired.stop();
+    expired_thread.join();
+    CHECK_MESSAGE(asked + ancient.asked == 0, "not a byte of a request");
 }
 
 TEST_CASE(
