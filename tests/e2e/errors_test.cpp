@@ -253,7 +253,7 @@ TEST_CASE("F20 a wrong client secret is a page for visitors and a line for the o
     CHECK(browser.cookie("cordgate").empty());
 }
 
-TEST_CASE("J too many logins are told to wait, and nothing else is") {
+TEST_CASE("J14 B26 too many logins are told to wait, and nothing else is") {
     Stage stage;
     REQUIRE(stage.stop_gate() == 0);
     stage.folder.write("limited.yaml", changed(stage.yaml(stage.port()), "logins_per_minute: 0",
@@ -267,6 +267,10 @@ TEST_CASE("J too many logins are told to wait, and nothing else is") {
     CHECK_MESSAGE(
         stage.ask(stage.request("GET /login", "X-Forwarded-For: 9.9.9.9\r\n")).status() == 429,
         "whatever address a client claims");
+    const auto callback = browser.get("/callback?code=a-code-of-this-test&state=x");
+    CHECK(callback.status() == 429);
+    CHECK(std::stoi(callback.field("Retry-After")) > 0);
+    CHECK_MESSAGE(stage.discord.count("/oauth2/token") == 0, "J14: Discord hears nothing of it");
     CHECK(stage.ask(stage.request("GET /public/x")).status() == 200);
     CHECK(gate.stop() == 0);
 }
