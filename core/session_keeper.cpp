@@ -97,6 +97,12 @@ void SessionKeeper::land(const Confirmation& confirmation) {
     for (const auto& done : waiting) done(confirmation);
 }
 
+/// The rules know with the next request what somebody who asked was told.
+void SessionKeeper::learn(const KnownSession& known) {
+    const auto news = SessionRound(tools(), known).learn();
+    if (news && parts_.listener) parts_.listener(*news);
+}
+
 // --- for the application -------------------------------------------------------------------
 
 Result<TokenGrant> SessionKeeper::grant(const KnownSession& known) {
@@ -119,13 +125,17 @@ Result<CacheEntry> SessionKeeper::user(const KnownSession& known, seconds max_ag
         cache().put(discord::key_for(user.id, known.session.grant.scopes, discord::Resource::user),
                     user.raw, known.session.identity.user_at);
     }
-    return look_ups_.user(caller, max_age);
+    auto entry = look_ups_.user(caller, max_age);
+    learn(known);
+    return entry;
 }
 
 Result<CacheEntry> SessionKeeper::guilds(const KnownSession& known, seconds max_age,
                                          bool with_counts) {
     Caller caller(known);
-    return look_ups_.guilds(caller, max_age, with_counts);
+    auto entry = look_ups_.guilds(caller, max_age, with_counts);
+    learn(known);
+    return entry;
 }
 
 Result<CacheEntry> SessionKeeper::connections(const KnownSession& known, seconds max_age) {
@@ -136,7 +146,9 @@ Result<CacheEntry> SessionKeeper::connections(const KnownSession& known, seconds
 Result<CacheEntry> SessionKeeper::member(const KnownSession& known, Snowflake guild,
                                          seconds max_age) {
     Caller caller(known);
-    return look_ups_.member(caller, guild, max_age);
+    auto entry = look_ups_.member(caller, guild, max_age);
+    learn(known);
+    return entry;
 }
 
 void SessionKeeper::check_grant(const KnownSession& known) {

@@ -108,6 +108,7 @@ private:
     };
 
     SessionRound::Tools tools();
+    void learn(const KnownSession& known);
     void land(const Confirmation& confirmation);
 
     const Parts parts_;

@@ -41,8 +41,13 @@ std::optional<CacheEntry> newest(std::optional<CacheEntry> a, std::optional<Cach
 Result<CacheEntry> SessionLookUps::user(Caller& caller, seconds max_age) {
     const auto asked = key(caller, Resource::user);
     auto entry = cache_.get(asked, max_age, [&] {
-        return parts_.grants.as_user(caller, [&](const Secret& token) {
-            return json_of(discord::fetch_user(parts_.discord, token));
+        return parts_.grants.as_user(caller, [&](const Secret& token) -> Result<std::string> {
+            auto fetched = discord::fetch_user(parts_.discord, token);
+            if (fetched && fetched->value.id != caller.user) {
+                return Error{ErrorKind::malformed_reply, ErrorSource::discord,
+                             "/users/@me names another user"};
+            }
+            return json_of(std::move(fetched));
         });
     });
     if (entry && key(caller, Resource::user) != asked) {

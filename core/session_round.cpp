@@ -47,11 +47,7 @@ Confirmation SessionRound::run() {
         note({ErrorKind::unavailable, ErrorSource::gate, "stopping"});
         return outcome();
     }
-    // Another replica may have been here; and what ended needs no look.
-    auto found = tools_.sessions.find(known_.digest, tools_.now());
-    if (found && !*found) return ended(std::nullopt);
-    if (found) known_.session = **std::move(found);
-
+    if (!read_again()) return ended(std::nullopt);
     Caller caller(known_);
     if (auto failure = tools_.grants.make_ready(caller)) note(*failure);
     take_up(known_.session, caller.grant, settings_);
@@ -61,8 +57,28 @@ Confirmation SessionRound::run() {
     not_renewed_ = caller.not_renewed;
     if (caller.ended) return ended(caller.ended);
     take_up(known_.session, caller.grant, settings_);
+    take_news(caller);  // what came while this round waited for Discord
     if (!keep()) return ended(std::nullopt);
     return outcome();
+}
+
+std::optional<Confirmation> SessionRound::learn() {
+    take_news(Caller(known_));
+    if (!has_news_) return std::nullopt;
+    has_news_ = false;
+    if (!read_again()) return ended(std::nullopt);
+    take_news(Caller(known_));
+    if (!keep()) return ended(std::nullopt);
+    return outcome();
+}
+
+/// Another replica may have been here; and what ended needs no look. False: it has ended.
+bool SessionRound::read_again() {
+    auto found = tools_.sessions.find(known_.digest, tools_.now());
+    if (!found) return true;  // a store that is away ends nothing
+    if (!*found) return false;
+    known_.session = **std::move(found);
+    return true;
 }
 
 // --- what there is to ask ------------------------------------------------------------------
@@ -194,10 +210,6 @@ std::optional<Error> SessionRound::take(CallTarget target, const CacheEntry& ent
     } else if (target.kind == Kind::profile) {
         auto user = discord::parse_user(*entry.json);
         if (!user) return user.error();
-        if (user->id != identity().user.id) {
-            return Error{ErrorKind::malformed_reply, ErrorSource::discord,
-                         "/users/@me names another user"};
-        }
         identity().user = *std::move(user);
         identity().user_at = entry.at;
     } else if (*entry.json == SessionLookUps::no_member) {

@@ -48,6 +48,8 @@ public:
     /// What to say without a round, when it could ask for nothing that is due. Does not block.
     std::optional<Confirmation> held_back();
     Confirmation run();
+    /// Takes up what other look-ups brought since, without asking for more. nullopt: nothing.
+    std::optional<Confirmation> learn();
 
 private:
     Identity& identity() { return known_.session.identity; }
@@ -68,6 +70,7 @@ private:
     void forget_outdated(Identity& identity) const;
     bool keep();
     TimePoint again_at() const;
+    bool read_again();
     Confirmation ended(std::optional<Error> why);
     Confirmation outcome();
 

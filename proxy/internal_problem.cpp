@@ -26,9 +26,11 @@ InternalProblem explain_unauthorized(const Error& error, const Session* session,
 }
 
 int status_of_discord(const Error& error) {
-    const bool is_refusal = error.refusal && error.refusal->status >= 400 &&
-                            error.refusal->status < 500 && error.kind != ErrorKind::malformed_reply;
-    return is_refusal ? error.refusal->status : 502;
+    const int status = error.refusal ? error.refusal->status : 0;
+    // 401 here is about our own client_secret: the caller's credentials are good.
+    const bool is_refusal = status >= 400 && status < 500 && status != 401 &&
+                            error.kind != ErrorKind::malformed_reply;
+    return is_refusal ? status : 502;
 }
 
 std::string title_of(std::string_view code) {

@@ -45,6 +45,25 @@ const std::string lighthouse = demo::lighthouse.to_string();
 
 }  // namespace
 
+TEST_CASE("quartcord B14: what an application is told, the rules know with the next request") {
+    Visit visit(demo::robin, {.login = every_scope});
+    auto& world = visit.stage.discord.world();
+    const auto status = [&](const std::string& path) {
+        return visit.browser.ask("GET", path).status();
+    };
+    CHECK(status("/garden/") == 200);
+    CHECK(status("/staff/") == 200);
+    world.set_role(demo::robin, demo::garden, demo::garden_staff, false);
+    CHECK(status("/staff/") == 200);  // Discord was asked at the login, and is not again yet
+    CHECK(visit.get("/guilds/" + garden + "/member?max_age=0").status == 200);
+    CHECK(status("/staff/") == 403);
+    world.kick(demo::robin, demo::garden);
+    CHECK(status("/garden/") == 200);
+    CHECK(visit.get("/guilds?max_age=0").status == 200);
+    CHECK(status("/garden/") == 403);
+    CHECK_FALSE(contains(visit.stage.app.last().field("X-Discord-User-Guilds"), garden));
+}
+
 TEST_CASE("quartcord C18 U1 U7 U19 U21 U23 U25 U28 U30: fetch_user and its cache") {
     Visit visit(demo::robin);
     const int at_login = visit.calls("GET /users/@me");
@@ -542,4 +561,26 @@ TEST_CASE("M26 B12: the application's own User-Agent and credentials never reach
     });
     CHECK_MESSAGE(answer.status == 200, "a browser's User-Agent would be refused");
     CHECK(answer.json()["id"] == demo::fern.to_string());
+}
+
+TEST_CASE("M20 B3: that Discord refuses Cordgate's own secret is no refusal of the caller's") {
+    Stage stage({.login = every_scope});
+    sim::Fault short_lived;
+    short_lived.route = "POST /oauth2/token";
+    short_lived.merge = R"({"expires_in":1})";
+    stage.discord.add_fault(short_lived);
+    auto fern = stage.browser_of(demo::fern);
+    const Internal api(stage);
+    const auto session = "/v1/sessions/" + handle_of(stage, fern);
+    stage.discord.add_fault("POST /oauth2/token", "401", -1);  // invalid_client
+    InternalReply answer;
+    REQUIRE(comes_true([&] {
+        answer = api.get(session + "/user?max_age=0");
+        return answer.status != 200;  // the first token is over
+    }));
+    CHECK(answer.status == 502);
+    CHECK(answer.code() == "discord_error");
+    CHECK(answer.json()["discord"]["status"] == 401);
+    CHECK(fern.ask("GET", "/inbox").status() == 200);
+    CHECK(api.get(session).status == 200);
 }

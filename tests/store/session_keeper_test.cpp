@@ -75,7 +75,8 @@ public:
             }
         }
         if (route == "/users/@me") {
-            return reply(R"({"id":"7","username":")" + name + R"(","discriminator":"0"})");
+            return reply(R"({"id":")" + told_id + R"(","username":")" + name +
+                         R"(","discriminator":"0"})");
         }
         if (route == "/users/@me/guilds") return reply(guild_list());
         if (route == "/oauth2/@me") {
@@ -124,6 +125,7 @@ public:
     std::map<std::string, Error> faults;  ///< by route; "*": everything
     std::set<Snowflake> guilds{garden, shed};
     std::vector<std::string> scopes{"identify", "guilds", "guilds.members.read"};
+    std::string told_id = ann.to_string();
     std::string name = "ann";
     bool is_staff = true;
     bool bot_is_out = false;
@@ -499,6 +501,10 @@ TEST_CASE("G12 a newer no that another look-up brought counts when Discord falls
         REQUIRE(keeper.member(known, garden, 0s));
     }
     const auto told_at = house.now.load();
+    CHECK_MESSAGE(staff_of_garden(house.known().session.identity) == Truth::no, "at once");
+    CHECK(house.confirmations == 1);
+    REQUIRE(keeper.guilds(known, 1h));
+    CHECK_MESSAGE(house.confirmations <= 2, "what is known already is no news");
     house.discord.faults["*"] = failure(ErrorKind::unavailable, 500);
     house.pass(4min);
     const auto got = house.confirm();
@@ -789,6 +795,40 @@ TEST_CASE("documents come from memory while they are young enough, max_age 0 ask
     CHECK(*keeper.member(house.known(), Snowflake(garden), 0s)->json == R"({"roles":["70"]})");
     house.discord.guilds.erase(garden);
     CHECK(*keeper.member(house.known(), Snowflake(garden), 0s)->json == "null");
+}
+
+TEST_CASE(
+    "G12 what is learned while a round waits for Discord is not lost to what the round knew") {
+    House house;
+    auto& keeper = *house.keepers.front();
+    house.pass(50min);
+    std::atomic<bool> is_first = true;
+    house.discord.meanwhile = [&] {
+        // The round has the list and both members, and asks for the profile.
+        if (house.discord.total() < 3 || !is_first.exchange(false)) return;
+        house.pass(1s);
+        house.discord.guilds.erase(garden);
+        CHECK(keeper.guilds(house.known(), 0s));
+    };
+    const auto got = house.confirm();
+    CHECK_FALSE(is_first);
+    CHECK(staff_of_garden(got.known.session.identity) == Truth::no);
+    CHECK(staff_of_garden(house.known().session.identity) == Truth::no);
+}
+
+TEST_CASE("an answer of Discord's about somebody else is no answer") {
+    House house;
+    auto& keeper = *house.keepers.front();
+    house.discord.told_id = "8";
+    const auto other = keeper.user(house.known(), 0s);
+    REQUIRE_FALSE(other);
+    CHECK(other.error().kind == ErrorKind::malformed_reply);
+    house.pass(50min);
+    const auto got = house.confirm();
+    CHECK(got.state == State::stale);
+    CHECK(got.error->kind == ErrorKind::malformed_reply);
+    CHECK(got.known.session.identity.user.id == ann);
+    CHECK(house.known().session.identity.user.id == ann);
 }
 
 TEST_CASE("a missing scope is said without a call, and ends nothing") {
