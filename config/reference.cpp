@@ -256,7 +256,8 @@ Make a key with `openssl rand -base64 32`.
 | `permission: {guild: id, all: [MANAGE_GUILD]}` | has all of these permissions there |
 | `any: [...]`, `all: [...]`, `not: {...}` | meets one, every one, not this |
 
-Scopes that rules need (`guilds`, `guilds.members.read`) are added to every login.
+Scopes that rules need (`guilds`, `guilds.members.read`) are added to every login. Who was given a grant without them all the same
+gets 403 (`reason: missing_scope`) where a rule cannot be judged without.
 
 `/api/**` covers `/api` and `/api/` as well as everything below. `/api/*` covers one segment below
 `/api/`, `/api` only itself. Rules can be given in the file only, not as a flag or variable.

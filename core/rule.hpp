@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -52,6 +53,11 @@ std::vector<std::string> describe(const Requirement& requirement);
 /// The same for somebody who does not meet it: only what is not there, and guilds
 /// by the name that this visitor knows.
 std::vector<std::string> missing(const Requirement& requirement, const Identity& who);
+
+/// The scope without which Discord will never tell whether `identity` meets `requirement`,
+/// by what the login was not granted; empty where it is known, or can be some time.
+std::string_view ungranted_scope(const Requirement& requirement, const Identity& identity,
+                                 const std::function<bool(std::string_view)>& is_granted);
 
 enum class Access { everyone, optional, login };
 

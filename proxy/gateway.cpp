@@ -57,6 +57,19 @@ bool asks_who(const Rule& rule) {
     return rule.access != Access::everyone || rule.require;
 }
 
+/// Nobody can tell whether the rule is met: not now, or not with what this login was granted.
+Task<void> answer_unknown(Exchange& exchange, const Rule& rule, const Session& session) {
+    const auto scope =
+        ungranted_scope(*rule.require, session.identity, [&](std::string_view asked) {
+            const bool bot_tells =
+                asked == "guilds.members.read" && exchange.gate.keeper.settings().has_bot;
+            return bot_tells || session.has_scope(asked);
+        });
+    if (scope.empty()) return refuse(exchange, 503, "Discord has not said whether this is allowed");
+    exchange.record.verdict = to_string(Verdict::forbidden);
+    return send_reply(exchange, denied(exchange, session, rule, scope));
+}
+
 /// Does what the rule says of this visitor; `live` is null for somebody not signed in.
 Task<void> answer_visitor(Exchange& exchange, const Route& route, LiveSessionPtr live) {
     const auto& rule = exchange.gate.settings.rules.at(route.rule);
@@ -67,8 +80,7 @@ Task<void> answer_visitor(Exchange& exchange, const Route& route, LiveSessionPtr
     switch (verdict) {
         case Verdict::login_required: return send_reply(exchange, login_required(exchange));
         case Verdict::forbidden: return send_reply(exchange, denied(exchange, live->session, rule));
-        case Verdict::unknown:
-            return refuse(exchange, 503, "Discord has not said whether this is allowed");
+        case Verdict::unknown: return answer_unknown(exchange, rule, live->session);
         case Verdict::allow:
             if (is_foreign_upgrade(exchange)) {
                 exchange.record.error = "upgrade from another origin";

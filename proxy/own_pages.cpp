@@ -519,14 +519,26 @@ Reply login_required(const Exchange& exchange) {
     return out;
 }
 
-Reply denied(Exchange& exchange, const Session& session, const Rule& rule) {
+Reply denied(Exchange& exchange, const Session& session, const Rule& rule, std::string_view scope) {
     const auto context = exchange.page_context();
     std::vector<std::string> lacks;
     if (rule.require) lacks = missing(*rule.require, session.identity);
+    if (!scope.empty()) {
+        lacks.insert(lacks.begin(), "the scope " + std::string(scope) +
+                                        ", which this login was not given: log in again");
+    }
     for (const auto& thing : lacks) {
         exchange.record.lacks += (exchange.record.lacks.empty() ? "" : "; ") + thing;
     }
-    if (!context.accepts_html) return reply::problem(403, denied_json(lacks));
+    if (!context.accepts_html) {
+        std::vector<std::pair<std::string_view, std::string_view>> extra;
+        if (!scope.empty())
+            extra = {
+                {"reason", "missing_scope"},
+                {"scope",  scope          }
+            };
+        return reply::problem(403, denied_json(lacks, extra));
+    }
 
     const auto& user = session.identity.user;
     const auto& paths = exchange.gate.settings.paths;

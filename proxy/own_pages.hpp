@@ -16,7 +16,9 @@ Reply login_required(const Exchange& exchange);
 std::string login_location(const Exchange& exchange);
 
 /// 403 for somebody who is signed in: what is missing, and as whom. Noted in the record.
-Reply denied(Exchange& exchange, const Session& session, const Rule& rule);
+/// `scope`: what the login would have to grant before more can be told.
+Reply denied(Exchange& exchange, const Session& session, const Rule& rule,
+             std::string_view scope = {});
 
 /// 403 for what a page of another site asked for in the visitor's name.
 Reply foreign_origin(const Exchange& exchange, std::string_view what_happened,

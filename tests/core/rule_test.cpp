@@ -149,6 +149,34 @@ TEST_CASE("PathGlob stays fast on a pattern made to be slow, C23") {
     CHECK_FALSE(glob(slow).matches(path));
 }
 
+TEST_CASE("F22 what no scope can tell is said, what may yet be told is not given up") {
+    const auto nothing = visitor();
+    const auto lacks = [&](const Requirement& requirement, const Identity& who,
+                           std::set<std::string_view> granted = {}) {
+        return ungranted_scope(requirement, who,
+                               [&](std::string_view scope) { return granted.contains(scope); });
+    };
+    constexpr std::string_view guilds = "guilds";
+    constexpr std::string_view members = "guilds.members.read";
+    CHECK(lacks(in_guild(guild), nothing) == guilds);
+    CHECK(lacks(in_guild(guild), nothing, {guilds}).empty());
+    CHECK(lacks(owner(guild), nothing, {members}) == guilds);
+    CHECK(lacks(permission(kick_members), nothing, {members}) == guilds);
+    CHECK(lacks(role(staff), nothing, {guilds}) == members);
+    CHECK(lacks(role(staff), nothing, {members}).empty());
+    CHECK(lacks(negate(in_guild(guild)), nothing) == guilds);
+    CHECK(lacks(all(user(alice), role(staff)), nothing) == members);
+    CHECK(lacks(all(in_guild(guild), role(staff)), nothing, {guilds}) == members);
+    // Only where none of several can be told is there no hope.
+    CHECK(lacks(any(user(bob), role(staff)), nothing) == members);
+    CHECK(lacks(any(in_guild(guild), role(staff)), nothing, {guilds}).empty());
+    CHECK(lacks(any(in_guild(guild), role(staff)), nothing) == guilds);
+    // What is known needs no scope.
+    CHECK(lacks(user(bob), nothing).empty());
+    CHECK(lacks(any(user(alice), role(staff)), nothing).empty());
+    CHECK(lacks(all(user(bob), role(staff)), nothing).empty());
+}
+
 TEST_CASE("holds never turns missing knowledge into a yes or a no") {
     const auto nothing = visitor();
     const auto member = listed(kick_members);

@@ -417,7 +417,7 @@ TEST_CASE(
     CHECK(status_of(again, "/inbox") == 200);
 }
 
-TEST_CASE("scopes that a renewal loses are unknown, those that it gains are not passed on") {
+TEST_CASE("scopes that a grant lacks open nothing, those that it gains are not passed on") {
     TestClock clock;
     Stage stage(on(clock));
     auto fern = stage.browser_of(demo::fern);
@@ -426,7 +426,7 @@ TEST_CASE("scopes that a renewal loses are unknown, those that it gains are not 
             settings.tokens.drop_scopes = {"guilds", "guilds.members.read"};
         });
         auto dropped = stage.browser_of(demo::fern);
-        CHECK(status_of(dropped, "/garden/") == 503);
+        CHECK(status_of(dropped, "/garden/") == 403);
         CHECK(status_of(dropped, "/inbox") == 200);
     }
     SUBCASE("gained") {
