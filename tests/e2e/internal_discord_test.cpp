@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/support/internal.hpp"
 #include "tests/support/manual_upstream.hpp"
 
