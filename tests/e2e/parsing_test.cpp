@@ -180,6 +180,7 @@ TEST_CASE("A1-A54 what two parsers could read differently reaches no application
         {"A45 many extensions", chunked(times(3000, "1;a=bcdef\r\nx\r\n") + last), 400, "CVE-2023-39326"},
         {"A45 tiny chunks with long extensions", chunked(times(20, "1;a=" + std::string(8000, 'b') + "\r\nx\r\n") + last), 400, "CVE-2023-39326"},
         {"A46 more than the size", chunked("5\r\nhello!!\r\n" + last), 400, "RFC 9112, 7.1"},
+        {"A46 two bytes in the place of the line end", chunked("5\r\nhelloXX5\r\nworld\r\n" + last), 400, "RFC 9112, 7.1"},
         {"A46 less than the size", chunked("6\r\nhello\r\n" + last), 400, "RFC 9112, 7.1"},
         {"A47 no last chunk", chunked("5\r\nhello\r\n"), 0, "RFC 9112, 8"},
         {"A47 ends in a chunk", chunked("5\r\nhel"), 0, "RFC 9112, 8"},
