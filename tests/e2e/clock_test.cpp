@@ -107,7 +107,9 @@ TEST_CASE("G12 a kicked member's first request after guilds_max_age is refused")
     CHECK(stage.discord.count(token_route) == 1);
 }
 
-TEST_CASE("G12 a role that was taken away opens nothing after guilds_max_age") {
+TEST_CASE(
+    "G12 CVE-2021-41230 GHSA-x883-2vmg-xwf7 a role that was taken away opens nothing after "
+    "guilds_max_age") {
     const auto calls_as_bot = [](const std::string& discord) {
         TestClock clock;
         auto script = on(clock);
@@ -290,7 +292,8 @@ TEST_CASE("G13 G14 at 80 % of a token's life fifty requests on two replicas rene
     CHECK(stage.discord.count(token_route) == 3);
 }
 
-TEST_CASE("a token that is due is renewed whether or not the visitor waits for it") {
+TEST_CASE(
+    "oauth2-proxy #5 a token that is due is renewed whether or not the visitor waits for it") {
     TestClock clock;
     Stage stage(on(clock));
     auto fern = stage.browser_of(demo::fern);
