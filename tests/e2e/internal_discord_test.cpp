@@ -47,7 +47,10 @@ const std::string lighthouse = demo::lighthouse.to_string();
 }  // namespace
 
 TEST_CASE("quartcord B14: what an application is told, the rules know with the next request") {
-    Visit visit(demo::robin, {.login = every_scope});
+    Visit visit(demo::robin, {.rules = "[{path: /garden/**, require: {guild: '" + garden +
+                                       "'}}, {path: /staff/**, require: {guild: '" + garden +
+                                       "', role: ['" + demo::garden_staff.to_string() + "']}}]",
+                              .login = every_scope});
     auto& world = visit.stage.discord.world();
     const auto status = [&](const std::string& path) {
         return visit.browser.ask("GET", path).status();
@@ -62,6 +65,7 @@ TEST_CASE("quartcord B14: what an application is told, the rules know with the n
     CHECK(status("/garden/") == 200);
     CHECK(visit.get("/guilds?max_age=0").status == 200);
     CHECK(status("/garden/") == 403);
+    CHECK(status("/inbox") == 200);
     CHECK_FALSE(contains(visit.stage.app.last().field("X-Discord-User-Guilds"), garden));
 }
 
