@@ -212,6 +212,7 @@ TEST_CASE("I6 an application that refuses a long body early is heard") {
     CHECK(answer.status() == 413);
     CHECK(answer.body == "too much");
     CHECK(answer.complete);
+    CHECK_MESSAGE(answer.field("Connection") == "close", "or the client would go on with it");
     // The rest of the body is no request.
     client.send(std::string(1000, 'x'));
     CHECK(client.is_closed());
