@@ -7,6 +7,12 @@
 namespace cordgate::proxy {
 namespace {
 
+using namespace std::chrono_literals;
+
+/// Who has waited so long for a thread gets 503: calls to Discord take up to ten seconds
+/// each when it is silent, and everybody behind them would wait for all of them.
+constexpr auto patience = 5s;
+
 std::vector<std::string> inject_names(const config::Headers& headers) {
     std::vector<std::string> names;
     for (const auto& [name, value] : headers.inject) names.push_back(name);
@@ -74,8 +80,8 @@ Gate::Gate(const Parts& parts)
       login_cookie(session_cookie + "-login"),
       logged_out_cookie(session_cookie + "-out"),
       own_cookies{session_cookie, login_cookie, logged_out_cookie},
-      store_calls(4, 4096),
-      discord_calls(16, 1024),
+      store_calls(4, 4096, patience),
+      discord_calls(16, 1024, patience),
       keeper_calls(16, 4096),
       keeper({freshness_settings(settings, login.settings().member_guilds), discord, sessions, now,
               [this](std::function<void()> call) { return keeper_calls.run(std::move(call)); },

@@ -2,7 +2,9 @@
 
 namespace cordgate::proxy {
 
-BlockingPool::BlockingPool(std::size_t threads, std::size_t max_calls) : max_calls_(max_calls) {
+BlockingPool::BlockingPool(std::size_t threads, std::size_t max_calls,
+                           SteadyClock::duration patience)
+    : max_calls_(max_calls), patience_(patience) {
     for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 

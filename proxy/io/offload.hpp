@@ -21,8 +21,10 @@ namespace cordgate::proxy {
 /// Discord that hangs makes callers fail fast instead of queueing for ever.
 class BlockingPool {
 public:
-    /// At most `max_calls` wait or run at once.
-    BlockingPool(std::size_t threads, std::size_t max_calls);
+    /// At most `max_calls` wait or run at once. What `offload` brings waits no longer than
+    /// `patience` for a thread: whoever asked would have gone.
+    BlockingPool(std::size_t threads, std::size_t max_calls,
+                 SteadyClock::duration patience = SteadyClock::duration::max());
     ~BlockingPool() { join(); }
     BlockingPool(const BlockingPool&) = delete;
     BlockingPool& operator=(const BlockingPool&) = delete;
@@ -39,6 +41,7 @@ public:
         std::size_t waiting = 0;
     };
     Load load();
+    SteadyClock::duration patience() const { return patience_; }
 
 private:
     struct Call {
@@ -49,6 +52,7 @@ private:
     void work();
 
     std::size_t max_calls_;
+    SteadyClock::duration patience_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Call> calls_;
@@ -59,7 +63,8 @@ private:
 
 /// Runs `work`, which blocks and returns a Result, on the pool, and resumes on
 /// this loop with its answer. The caller stays suspended, so `work` may borrow
-/// from it. What it throws is an internal error; a full pool is `unavailable`.
+/// from it. What it throws is an internal error; a pool that is full, or that has no thread
+/// for it within its patience, is `unavailable`, and `work` was not run.
 template <class Work>
 class Offload {
 public:
@@ -72,6 +77,7 @@ public:
     bool await_ready() const noexcept { return false; }
     bool await_suspend(std::coroutine_handle<> caller) {
         auto& loop = *EventLoop::current();
+        asked_ = SteadyClock::now();
         const bool taken = pool_.run([this] { answer_.emplace(call()); },
                                      [caller, &loop] { loop.post([caller] { caller.resume(); }); });
         if (!taken) {
@@ -84,6 +90,10 @@ public:
 
 private:
     Answer call() {
+        if (SteadyClock::now() - asked_ > pool_.patience()) {
+            return Error{ErrorKind::unavailable, ErrorSource::gate,
+                         "no thread for a blocking call in time"};
+        }
         try {
             return work_();
         } catch (const std::exception& error) {
@@ -95,6 +105,7 @@ private:
 
     BlockingPool& pool_;
     Work work_;
+    SteadyClock::time_point asked_;
     std::optional<Answer> answer_;
 };
 

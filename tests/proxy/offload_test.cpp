@@ -92,6 +92,29 @@ TEST_CASE("a full pool refuses at once, and takes work again when there is room"
     CHECK_FALSE(ran);
 }
 
+TEST_CASE("M15 who waited too long for a thread is told so, and nothing is done in vain") {
+    EventLoop loop;
+    BlockingPool pool(1, 10, 1ms);
+    std::promise<void> gate;
+    const auto opened = gate.get_future().share();
+    pool.run([opened] { opened.wait(); });
+    bool ran = false;
+    const auto work = [&ran]() -> Result<int> {
+        ran = true;
+        return 1;
+    };
+    Pending<Result<int>> waiting;
+    start(loop, ask(pool, work), waiting);
+    for (const auto end = SteadyClock::now() + 2ms; SteadyClock::now() < end;) continue;
+    gate.set_value();
+    const auto late = finish(loop, waiting);
+    REQUIRE_FALSE(late);
+    CHECK(late.error().kind == ErrorKind::unavailable);
+    CHECK(late.error().source == ErrorSource::gate);
+    CHECK_FALSE(ran);
+    pool.join();
+}
+
 TEST_CASE("a detached task that throws takes neither the process nor its place in the pool") {
     EventLoop loop;
     BlockingPool pool(1, 1);
