@@ -15,11 +15,14 @@ std::string_view next_piece(std::string_view& header) {
     return piece;
 }
 
-// The name of a pair; nothing for a piece without '=', which names no cookie.
+// The name of a pair; nothing for a piece without '=', which names no cookie. Browsers keep
+// "=name=value" as a cookie without a name and send back just "name=value" (RFC 6265bis, 5.6
+// and 5.8.3), and applications may trim the name: what they take it for is what is judged.
 std::string_view name_of(std::string_view piece) {
-    const auto pair = trim(piece);
+    auto pair = trim(piece);
+    if (!pair.empty() && pair.front() == '=') pair.remove_prefix(1);
     const auto equals = pair.find('=');
-    return equals == std::string_view::npos ? std::string_view{} : pair.substr(0, equals);
+    return equals == std::string_view::npos ? std::string_view{} : trim(pair.substr(0, equals));
 }
 
 std::string attributes_of(const CookieAttributes& attributes) {
@@ -90,12 +93,8 @@ std::string clear_cookie(const CookieAttributes& attributes) {
            attributes_of(attributes);
 }
 
-// Browsers keep "=name=value" as a cookie without a name and send back just
-// "name=value" (RFC 6265bis, 5.6 and 5.8.3), so that is the name to judge.
 std::string_view set_cookie_name(std::string_view header) {
-    auto pair = trim(next_piece(header));
-    if (!pair.empty() && pair.front() == '=') pair = trim(pair.substr(1));
-    return trim(name_of(pair));
+    return name_of(next_piece(header));
 }
 
 }  // namespace cordgate

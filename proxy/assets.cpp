@@ -109,8 +109,18 @@ code { font: .875em/1.5 ui-monospace, "SF Mono", Consolas, "Noto Sans Mono", mon
   border: 1px solid var(--line);
   border-radius: .75rem;
 }
-.account img { flex: none; width: 3rem; height: 3rem; border-radius: 50%; background: var(--tint); }
 .account span { display: block; min-width: 0; line-height: 1.35; }
+.account .initial {
+  display: grid;
+  place-items: center;
+  flex: none;
+  width: 3rem;
+  height: 3rem;
+  border-radius: 50%;
+  background: var(--tint);
+  font-size: 1.25rem;
+  font-weight: 600;
+}
 .account .name { font-weight: 600; }
 .account .handle { color: var(--quiet); font-size: .9375rem; }
 .actions { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.75rem; }

@@ -305,14 +305,13 @@ ReturnPath return_path(const Exchange& exchange) {
 /// Makes `out` a page with a form that posts to /logout. Browsers hold what a POST
 /// redirects to against form-action as well: by way of /login that is Discord, and
 /// `target` may lie on another allowed host.
-void allow_logout_form(Reply& out, const Gate& gate, const ReturnPath& target,
-                       const std::optional<Origin>& images) {
+void allow_logout_form(Reply& out, const Gate& gate, const ReturnPath& target) {
     std::vector<Origin> forms;
     for (const auto& url : {gate.settings.discord.authorize_url, target.str()}) {
         if (const auto parsed = HttpUrl::parse(url)) forms.push_back(parsed->origin);
     }
     out.has_form = true;
-    out.csp = content_security_policy(images, forms);
+    out.csp = content_security_policy(forms);
 }
 
 Task<Reply> ask_to_log_out(Exchange& exchange) {
@@ -325,7 +324,7 @@ Task<Reply> ask_to_log_out(Exchange& exchange) {
     }
     const auto target = return_path(exchange);
     auto out = reply::page(200, logout_page(context, Href::own(paths.logout), target));
-    allow_logout_form(out, exchange.gate, target, std::nullopt);
+    allow_logout_form(out, exchange.gate, target);
     co_return out;
 }
 
@@ -542,13 +541,10 @@ Reply denied(Exchange& exchange, const Session& session, const Rule& rule, std::
 
     const auto& user = session.identity.user;
     const auto& paths = exchange.gate.settings.paths;
-    const auto avatar = discord::avatar_url(user, exchange.gate.settings.discord.cdn_url);
     const auto again = login_location(exchange) + "&switch=1";
-    auto out = reply::page(403, denied_page(context, {user.display_name(), user.username, avatar},
-                                            lacks, Href::own(again), Href::own(paths.logout)));
-    const auto images = HttpUrl::parse(avatar);
-    allow_logout_form(out, exchange.gate, ReturnPath::root(),
-                      images ? std::optional(images->origin) : std::nullopt);
+    auto out = reply::page(403, denied_page(context, {user.display_name(), user.username}, lacks,
+                                            Href::own(again), Href::own(paths.logout)));
+    allow_logout_form(out, exchange.gate, ReturnPath::root());
     return out;
 }
 

@@ -209,14 +209,18 @@ void form_button(Html& page, const Href& action, std::string_view label, Weight 
     page.text(label) << "</button></form>\n";
 }
 
-// Names may be written from right to left: <bdi> keeps them from turning what follows.
+/// The bytes of its first character (UTF-8).
+std::string_view initial_of(std::string_view name) {
+    std::size_t end = name.empty() ? 0 : 1;
+    while (end < name.size() && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) ++end;
+    return name.substr(0, end);
+}
+
+// Names may be written from right to left: <bdi> keeps them from turning what follows. Their
+// picture would come from another origin, so a letter stands in its place.
 void account_card(Html& page, const Account& who) {
-    page << "<p class=\"account\">\n";
-    if (HttpUrl::parse(who.avatar_url)) {
-        page << "<img src=\"";
-        page.text(who.avatar_url) << "\" alt=\"\" width=\"48\" height=\"48\" "
-                                     "referrerpolicy=\"no-referrer\">\n";
-    }
+    page << "<p class=\"account\">\n<span class=\"initial\" aria-hidden=\"true\">";
+    page.text(initial_of(who.display_name)) << "</span>\n";
     page << "<span><bdi class=\"name\">";
     page.text(who.display_name) << "</bdi> <span class=\"handle\"><bdi>";
     page.text(who.username) << "</bdi></span></span>\n</p>\n";
@@ -426,11 +430,8 @@ std::string signed_out_page(const PageContext& context, const Href& login) {
     return end_page(std::move(page), context);
 }
 
-std::string content_security_policy(const std::optional<Origin>& images,
-                                    std::span<const Origin> forms) {
-    std::string out = "default-src 'none'; style-src 'self'; img-src 'self'";
-    if (images) out += source_of(*images);
-    out += "; form-action 'self'";
+std::string content_security_policy(std::span<const Origin> forms) {
+    std::string out = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'";
     for (const auto& origin : forms) out += source_of(origin);
     return out += "; frame-ancestors 'none'; base-uri 'none'";
 }

@@ -17,8 +17,7 @@ namespace cordgate::proxy {
 // The pages of our own: what happened, and what to do next. Pure functions from
 // values to text. Whatever is passed in comes out as text, never as markup
 // (CWE-79); what a link leads to is an Href, which only checked values can make.
-// No page holds a script, a style or anything of another origin, but for the
-// avatar on the page of `denied_page`.
+// No page holds a script, a style or anything of another origin.
 
 /// Where a link or form of ours leads: a path on this site, or a ReturnPath.
 class Href {
@@ -84,9 +83,6 @@ std::string login_failed_page(const PageContext& context, LoginFailure failure,
 struct Account {
     std::string display_name;
     std::string username;
-    /// Shown only when it begins with https:// or http:// ; its origin must then
-    /// be given to `content_security_policy`.
-    std::string avatar_url;
 };
 /// 403: `who` is logged in, and lacks each of `missing` (see `describe(Requirement)`).
 /// Offers another account, and a form that posts to `logout`.
@@ -101,13 +97,10 @@ std::string signed_out_page(const PageContext& context, const Href& login);
 
 /// The policy of every page of ours, built from fixed directives.
 ///
-/// `images`: where `denied_page` has its avatar from. `forms`: where a posted
-/// form may end up besides our own origin: browsers hold redirects after a POST
-/// to form-action as well, and POST /logout may lead by way of /login to Discord
-/// or to one of login.allowed_redirect_hosts. An Origin that `Origin::parse`
-/// would not have made is left out.
-std::string content_security_policy(const std::optional<Origin>& images = std::nullopt,
-                                    std::span<const Origin> forms = {});
+/// `forms`: where a posted form may end up besides our own origin: browsers hold redirects after a
+/// POST to form-action as well, and POST /logout may lead by way of /login to Discord or to one of
+/// login.allowed_redirect_hosts. An Origin that `Origin::parse` would not have made is left out.
+std::string content_security_policy(std::span<const Origin> forms = {});
 
 /// A header field that goes with our own pages, and why.
 struct PageHeader {

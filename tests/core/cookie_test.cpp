@@ -63,6 +63,8 @@ TEST_CASE("without_cookies takes ours out and leaves the others byte for byte, B
         {"D8 hidden between quotes",       "a=\"x; s=2; y\"",   "a=\"x; y\""       },
         {"almost ours",                    "ss=1; S=2; s ; =s", "ss=1; S=2; s ; =s"},
         {"8-bit bytes",                    "a=\xff; s=1",       "a=\xff"           },
+        {"ours, with blanks",              "s = 1; a=2; t\t=3", "a=2"              },
+        {"ours, without a name",           "a=2; =s=1; = s=1",  "a=2"              },
     };
     for (const auto& c : cases) {
         CAPTURE(c.name);
