@@ -69,7 +69,7 @@ struct Named {
     UpstreamTlsContexts tls{nullptr};
     UpstreamPool::Addresses leads_to;
     int looked_up = 0;
-    UpstreamPool pool{loop, resolver, upstreams, tls, 900ms, [this](const config::Upstream& of) {
+    UpstreamPool pool{loop, resolver, upstreams, tls, 3s, [this](const config::Upstream& of) {
                           CHECK(of.host == "app.example");
                           ++looked_up;
                           return Result<UpstreamPool::Addresses>(leads_to);
