@@ -42,6 +42,14 @@ public:
     void set_cookie(const std::string& name, const std::string& value);
     void drop_cookie(const std::string& name);
     const std::string& home() const { return home_; }
+    /// What tells a gate whose request it is, as a line of a raw one.
+    std::string cookie_line() const { return "Cookie: cordgate=" + cookie("cordgate") + "\r\n"; }
+    /// The same visitor, who meets another gate of the same name.
+    Browser at(int port) const {
+        auto other = *this;
+        other.sites_[home_].port = port;
+        return other;
+    }
 
     /// The Location of the hop that led to home's `path` during the last visit.
     std::string hop_to(const std::string& path) const;

@@ -261,6 +261,15 @@ bool Wire::is_closed() {
     return buffer_.empty() && !fill();
 }
 
+bool refuses(int port) {
+    try {
+        const Wire wire(port);
+        return false;
+    } catch (const std::runtime_error&) {
+        return true;
+    }
+}
+
 Message ask(int port, std::string_view bytes, std::string_view method) {
     return Wire(port).send(bytes).read_response(method);
 }

@@ -90,6 +90,9 @@ private:
     std::string buffer_;
 };
 
+/// Whether nobody listens at this port of 127.0.0.1.
+bool refuses(int port);
+
 /// One request on a connection of its own.
 Message ask(int port, std::string_view bytes, std::string_view method = "GET");
 

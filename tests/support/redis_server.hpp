@@ -5,12 +5,13 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "store/redis.hpp"
+#include "tests/support/comes_true.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace cordgate::test {
@@ -45,16 +46,15 @@ public:
             ::execvp(argv[0], argv.data());
             ::_exit(127);
         }
-        for (int i = 0; i < 3000; ++i) {
+        const bool is_up = comes_true([&] {
             int status = 0;
             if (::waitpid(pid_, &status, WNOHANG) == pid_) {
                 pid_ = -1;
                 throw std::runtime_error("redis-server did not start: " + log());
             }
-            if (answers()) return;
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        }
-        throw std::runtime_error("redis-server does not answer: " + log());
+            return answers();
+        });
+        if (!is_up) throw std::runtime_error("redis-server does not answer: " + log());
     }
     /// As a power cut would, as far as a process can.
     void kill() {
@@ -79,13 +79,21 @@ public:
 
     /// What Redis answers to a command of the test's own.
     redis::Reply ask(const redis::Words& words, const RedisUrl& url) const {
-        auto connection = redis::Connection::open(url, nullptr, {});
+        auto connection = redis::Connection::open(url, nullptr, {patience, patience});
         if (!connection) throw std::runtime_error(connection.error().detail);
-        auto reply = connection->call(words, redis::SteadyClock::now() + std::chrono::seconds(30));
+        auto reply = connection->call(words, redis::SteadyClock::now() + patience);
         if (!reply) throw std::runtime_error(reply.error().detail);
         return std::move(*reply);
     }
     redis::Reply ask(const redis::Words& words) const { return ask(words, url()); }
+    /// How often it has done a command (in lower case) so far, that of scripts included.
+    long calls(const std::string& command) const {
+        const auto reply = ask({"INFO", "commandstats"});
+        const auto text = reply.view().text();
+        const auto line = "cmdstat_" + command + ":calls=";
+        const auto at = text.find(line);
+        return at == text.npos ? 0 : std::atol(text.data() + at + line.size());
+    }
     /// The names of all keys.
     std::vector<std::string> keys() const {
         std::vector<std::string> names;
