@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/support/internal.hpp"
 
 // The internal API as a server: what it reads, how much of it and for how long, and that
@@ -18,8 +19,6 @@ constexpr const char* token = "0123456789abcdef0123456789abcdef";
 const std::string token_setting = "token: '" + std::string(token) + "'";
 const std::string bearer = "Authorization: Bearer " + std::string(token) + "\r\n";
 
-using Steady = std::chrono::steady_clock;
-
 std::string request(std::string_view start, std::string_view fields = "") {
     return std::string(start) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(fields) + "\r\n";
 }
@@ -31,7 +30,7 @@ public:
         : thread_([this, &wires, byte] {
               while (!done_) {
                   for (auto& wire : wires) wire.send(byte);
-                  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                  std::this_thread::sleep_for(std::chrono::milliseconds(50));
               }
           }) {}
     ~Dripper() {
@@ -41,6 +40,29 @@ public:
 
 private:
     std::atomic<bool> done_{false};
+    std::thread thread_;
+};
+
+/// Hears when a connection is answered or closed.
+class LastWord {
+public:
+    explicit LastWord(Wire& wire)
+        : wire_(wire), thread_([this] {
+              try {
+                  (void)wire_.read_some();
+              } catch (const std::runtime_error&) {  // patience has ended
+              }
+              has_come_ = true;
+          }) {}
+    ~LastWord() {
+        wire_.shut_down();
+        thread_.join();
+    }
+    bool has_come() const { return has_come_; }
+
+private:
+    Wire& wire_;
+    std::atomic<bool> has_come_{false};
     std::thread thread_;
 };
 
@@ -131,21 +153,23 @@ TEST_CASE(
 TEST_CASE("health, readiness and sessions are answered while hundreds of connections drip") {
     Stage stage({.internal = token_setting});
     const int port = stage.gate().internal_port();
-    std::vector<Wire> wires;
-    for (int i = 0; i < 300; ++i) {
-        wires.emplace_back(port);
-        wires.back().send("GET /healthz HTTP/1.1\r\nX: ");
-    }
-    const Dripper dripper(wires, "a");
     const Internal api(port, token);
-    const auto begin = Steady::now();
-    for (int i = 0; i < 5; ++i) {
-        for (const char* path : {"/healthz", "/readyz", "/v1/sessions", "/metrics"}) {
-            CHECK(api.get(path).status == 200);
-        }
+    for (const char* path : {"/healthz", "/readyz", "/v1/sessions", "/metrics"}) {
+        CAPTURE(std::string(path));
+        // Before the time of those that drip has run out, which may need a second crowd where
+        // the machine is slow.
+        CHECK(comes_true([&] {
+            std::vector<Wire> wires;
+            for (int i = 0; i < 300; ++i) {
+                wires.emplace_back(port);
+                wires.back().send("GET /healthz HTTP/1.1\r\nX: ");
+            }
+            const Dripper dripper(wires, "a");
+            const LastWord last(wires.back());
+            for (int i = 0; i < 5; ++i) CHECK(api.get(path).status == 200);
+            return !last.has_come();
+        }));
     }
-    // Before the time of the first of those that drip has run out.
-    CHECK(Steady::now() - begin < std::chrono::seconds(4));
 }
 
 TEST_CASE("a request has one time for all of it, however it drips in") {
@@ -158,14 +182,12 @@ TEST_CASE("a request has one time for all of it, however it drips in") {
         wires.emplace_back(stage.gate().internal_port());
         wires.back().send(begin);
     }
-    const auto begin = Steady::now();
-    const Dripper dripper(wires, "a");
+    const Dripper dripper(wires, "a");  // for ever, if they let it
     for (auto& wire : wires) {
         const auto answer = wire.read_response();
         CHECK(answer.status() == 408);
         CHECK(answer.body.find("\"code\":\"invalid_request\"") != std::string::npos);
     }
-    CHECK(Steady::now() - begin < std::chrono::seconds(15));
 }
 
 TEST_CASE("connections that say nothing give way to those that ask") {

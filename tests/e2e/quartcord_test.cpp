@@ -214,27 +214,34 @@ TEST_CASE("M29 B13: a Discord that is slow for all who log in is not felt by who
     slow.times = -1;
     slow.delivery.delay = 1s;
     stage.discord.add_fault(slow);
+    const auto time_of = [](auto work) {
+        const auto start = SteadyClock::now();
+        work();
+        return SteadyClock::now() - start;
+    };
     std::atomic<int> answered = 0;
+    std::vector<SteadyClock::duration> login_times(logins, SteadyClock::duration::max());
     std::vector<std::thread> threads;
-    for (int i = 0; i < logins; ++i) {
+    for (std::size_t i = 0; i < logins; ++i) {
         threads.emplace_back([&, i] {
-            const auto at = static_cast<std::size_t>(i);
-            const auto status = browsers[at].get(callbacks[at]).status();
+            int status = 0;
+            const auto time = time_of([&] { status = browsers[i].get(callbacks[i]).status(); });
             CHECK((status == 302 || status == 503));
+            if (status == 302) login_times[i] = time;  // others may not have waited at all
             ++answered;
         });
     }
-    const auto begin = SteadyClock::now();
     std::vector<SteadyClock::duration> times;
-    while (answered < logins && SteadyClock::now() - begin < 20s) {
-        const auto start = SteadyClock::now();
-        CHECK(fern.ask("GET", "/x").status() == 200);
-        times.push_back(SteadyClock::now() - start);
+    while (answered < logins) {
+        times.push_back(time_of([&] { CHECK(fern.ask("GET", "/x").status() == 200); }));
         std::this_thread::sleep_for(5ms);
     }
     for (auto& thread : threads) thread.join();
     std::sort(times.begin(), times.end());
-    CHECK(times.size() > 50);
-    CHECK_MESSAGE(times[times.size() / 2] < 300ms, "they wait a second, and more in the queue");
-    CHECK(times[times.size() * 95 / 100] < 900ms);
+    // They wait a second, and more in the queue; where the machine is slow, for that as well.
+    const auto fastest = *std::min_element(login_times.begin(), login_times.end());
+    REQUIRE(fastest < SteadyClock::duration::max());
+    REQUIRE_FALSE(times.empty());
+    CHECK(times[times.size() / 2] < fastest / 3);
+    CHECK(times[times.size() * 95 / 100] < fastest);
 }

@@ -1,11 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <thread>
 #include <vector>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/support/manual_upstream.hpp"
 #include "tests/support/resident.hpp"
-#include "tests/support/stage.hpp"
+#include "tests/support/websocket.hpp"
 
 // WebSocket through the gate: who may open one, and what passes.
 
@@ -15,10 +17,9 @@ namespace demo = cordgate::sim::demo;
 
 namespace {
 
-const std::string handshake =
-    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\n"
-    "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+const std::string handshake = websocket_handshake +
+                              "Sec-WebSocket-Protocol: chat\r\n"
+                              "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
 /// A masked frame with `payload`, as browsers send it (RFC 6455, 5.2).
 std::string frame(std::string_view payload, char opcode = '\x01') {
@@ -43,10 +44,6 @@ std::string frame(std::string_view payload, char opcode = '\x01') {
     return out;
 }
 
-std::string cookie_line(const Browser& browser) {
-    return "Cookie: cordgate=" + browser.cookie("cordgate") + "\r\n";
-}
-
 }  // namespace
 
 TEST_CASE("H1 H4 H9 a signed-in visitor's socket carries every byte, and who it is") {
@@ -55,7 +52,7 @@ TEST_CASE("H1 H4 H9 a signed-in visitor's socket carries every byte, and who it 
     auto fern = stage.browser_of(demo::fern);
     Wire wire(stage.port());
     // H8: the first frame right behind the handshake.
-    wire.send(stage.request("GET /socket", cookie_line(fern) + handshake + "Origin: " +
+    wire.send(stage.request("GET /socket", fern.cookie_line() + handshake + "Origin: " +
                                                stage.home() + "\r\nX-Discord-User-Id: 1\r\n") +
               frame("first"));
     const auto answer = wire.read_response();
@@ -130,7 +127,7 @@ TEST_CASE("who may open a socket") {
         CAPTURE(c.name);
         stage.app.forget();
         const auto answer = stage.ask(stage.request(
-            "GET " + c.path, (c.signed_in ? cookie_line(fern) : "") + handshake + c.origin));
+            "GET " + c.path, (c.signed_in ? fern.cookie_line() : "") + handshake + c.origin));
         CHECK(answer.status() == c.status);
         CHECK(stage.app.count() == (c.status == 101 ? 1 : 0));
         if (c.status == 401) CHECK_MESSAGE(stage.app.connections() == before, "H2: nobody asked");
@@ -274,7 +271,7 @@ TEST_CASE("H5 H7 another protocol is the application's to agree to, and it alone
         CHECK(stage.app.last().field("Upgrade") == "foo");
         stage.app.forget();
         CHECK_MESSAGE(stage.ask(stage.request("GET /foo", foo)).status() == 401, "H2");
-        const auto evil = cookie_line(fern) + "Origin: https://evil.example\r\n";
+        const auto evil = fern.cookie_line() + "Origin: https://evil.example\r\n";
         CHECK_MESSAGE(stage.ask(stage.request("GET /foo", foo + evil)).status() == 403, "H3");
         CHECK(stage.app.count() == 0);
     }
@@ -442,15 +439,17 @@ TEST_CASE("H9 H15 who does not read holds back who writes, and costs no memory")
 }
 
 TEST_CASE("H16 a tunnel may be silent for longer than any time-out of HTTP") {
-    Tunnel tunnel("", "timeouts: {header: 300ms, idle: 300ms, body: 300ms, upstream: 300ms}");
-    const auto begin = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(1500)) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-    tunnel.client.send(frame("still here"));
-    CHECK(tunnel.server.read_bytes(frame("still here").size()) == frame("still here"));
-    tunnel.server.send("\x81\x02me");
-    CHECK(tunnel.client.read_bytes(4) == "\x81\x02me");
+    std::optional<Tunnel> tunnel;
+    REQUIRE(comes_true([&] {  // a machine that stands still may let it open too late
+        tunnel.reset();
+        tunnel.emplace("", "timeouts: {header: 300ms, idle: 300ms, body: 300ms, upstream: 300ms}");
+        return tunnel->answer.status() == 101;
+    }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    tunnel->client.send(frame("still here"));
+    CHECK(tunnel->server.read_bytes(frame("still here").size()) == frame("still here"));
+    tunnel->server.send("\x81\x02me");
+    CHECK(tunnel->client.read_bytes(4) == "\x81\x02me");
 }
 
 TEST_CASE("H18 tunnels count as connections, and one too many leaves the others alone") {
@@ -460,9 +459,7 @@ TEST_CASE("H18 tunnels count as connections, and one too many leaves the others 
         stage.app.echoes("/public/socket");
         std::vector<Wire> tunnels;
         for (int i = 0; i < 3; ++i) {
-            auto& wire = tunnels.emplace_back(stage.port());
-            wire.send(stage.request("GET /public/socket", handshake));
-            REQUIRE(wire.read_response().status() == 101);
+            tunnels.push_back(open_socket(stage, "/public/socket"));
         }
         for (int i = 0; i < 5; ++i) {
             Wire refused(stage.port());
