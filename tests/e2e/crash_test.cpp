@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "store/sqlite.hpp"
-#include "tests/support/redis_server.hpp"
-#include "tests/support/stage.hpp"
+#include "tests/support/comes_true.hpp"
+#include "tests/support/replicas.hpp"
 
 // The whole daemon, and the Redis behind it, killed at random instants while people log in
 // and out and their sessions are brought up to date. CORDGATE_CRASH_ROUNDS=300 makes each test as
@@ -80,10 +80,7 @@ void strike_while_visited(Stage& stage, Told& told, Strike strike) {
     std::vector<std::thread> visitors;
     const auto wanted = told.count() + 2 + random() % 12;
     for (int i = 0; i < 3; ++i) visitors.emplace_back([&] { visit(stage, told, stop); });
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (told.count() < wanted && std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(std::chrono::microseconds(random() % 500));
-    }
+    (void)comes_true([&] { return told.count() >= wanted; });
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));
     strike();
     stop = true;
@@ -98,10 +95,8 @@ void check(Stage& stage, const Told& told) {
     }
 }
 
-Script busy(std::string store) {
+Script busy() {
     Script script;
-    script.store = std::move(store);
-    script.session = "keys: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]";
     script.identity = "guilds_max_age: 1s";  // sessions are written all the time
     script.log = "access: false";
     return script;
@@ -132,6 +127,7 @@ void kill_gate_while_tokens_rotate(Stage& stage, int rounds) {
         settings.tokens.access_token_lifetime = 2s;
         settings.rate_limits = false;
     });
+    const auto renewals = [&] { return stage.discord.count("POST /oauth2/token"); };
     std::vector<std::string> live;
     int lost = 0;
     for (int round = 0; round < rounds; ++round) {
@@ -162,7 +158,9 @@ void kill_gate_while_tokens_rotate(Stage& stage, int rounds) {
         std::vector<std::thread> visitors;
         for (const auto& cookie : live) visitors.emplace_back(use, cookie, false);
         visitors.emplace_back(use, leaver, true);
-        std::this_thread::sleep_for(std::chrono::microseconds(800'000 + random() % 600'000));
+        const auto wanted = renewals() + 5 + static_cast<int>(random() % 4);
+        CHECK(comes_true([&] { return renewals() >= wanted; }));
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 300'000));
         stage.gate().process().signal(SIGKILL);
         REQUIRE(stage.gate().process().wait() == 1000 + SIGKILL);
         for (auto& visitor : visitors) visitor.join();
@@ -184,26 +182,25 @@ void kill_gate_while_tokens_rotate(Stage& stage, int rounds) {
     CHECK(reused.heard == 0);
     // Killed between Discord's answer and the disk, nobody knows the new token.
     CHECK(lost <= reused.unheard);
-    const auto renewals = stage.discord.count("POST /oauth2/token");
-    CHECK(renewals > 5 * rounds);
-    MESSAGE(renewals, " tokens; ", lost, " sessions lost with the answer in ", rounds, " lives");
+    CHECK(renewals() > 5 * rounds);
+    MESSAGE(renewals(), " tokens; ", lost, " sessions lost with the answer in ", rounds, " lives");
 }
 
 }  // namespace
 
 TEST_CASE("L9 G15 a token whose successor was used is never used again, killed or not: SQLite") {
-    Stage stage(busy("sqlite:sessions.db"));
+    Stage stage(busy());
     kill_gate_while_tokens_rotate(stage, rounds_or(5));
 }
 
 TEST_CASE("L9 G15 a token whose successor was used is never used again, killed or not: Redis") {
     RedisServer redis;
-    Stage stage(busy("redis+unix:" + redis.socket()));
+    Stage stage(over(redis, busy()));
     kill_gate_while_tokens_rotate(stage, rounds_or(3));
 }
 
 TEST_CASE("L9 P7 a daemon killed at any moment has kept every answered login and logout: SQLite") {
-    Stage stage(busy("sqlite:sessions.db"));
+    Stage stage(busy());
     kill_gate_again_and_again(stage, rounds_or(8));
     REQUIRE(stage.stop_gate() == 0);
     auto database = sqlite::Database::open(stage.folder.file("sessions.db"), 2s);
@@ -213,25 +210,21 @@ TEST_CASE("L9 P7 a daemon killed at any moment has kept every answered login and
 
 TEST_CASE("L9 P7 a daemon killed at any moment has kept every answered login and logout: Redis") {
     RedisServer redis;
-    Stage stage(busy("redis+unix:" + redis.socket()));
+    Stage stage(over(redis, busy()));
     kill_gate_again_and_again(stage, rounds_or(5));
 }
 
 TEST_CASE(
     "L23 Redis killed at any moment, appendfsync always: no answered login or logout is lost") {
     RedisServer redis({"--appendonly", "yes", "--appendfsync", "always"});
-    Stage stage(busy("redis+unix:" + redis.socket()));
+    Stage stage(over(redis, busy()));
     stage.discord.approve_as(demo::fern);
     for (int round = 0; round < rounds_or(5); ++round) {
         CAPTURE(round);
         Told told;
         strike_while_visited(stage, told, [&] { redis.kill(); });
         redis.start();
-        const auto end = std::chrono::steady_clock::now() + patience;
-        while (stage.browser().get("/login").status() != 302 &&
-               std::chrono::steady_clock::now() < end) {
-            std::this_thread::sleep_for(5ms);
-        }
+        CHECK(comes_true([&] { return stage.browser().get("/login").status() == 302; }));
         check(stage, told);
     }
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/ascii.hpp"
-#include "tests/support/stage.hpp"
+#include "tests/support/websocket.hpp"
 
 // What reaches the application of what a client sends: byte for byte.
 
@@ -104,7 +104,7 @@ TEST_CASE("B1-B17 B22 a client cannot say who it is, however it spells it") {
     };
     Stage stage;
     auto pip = stage.browser_of(demo::pip);
-    const auto cookie = "Cookie: cordgate=" + pip.cookie("cordgate") + "\r\n";
+    const auto cookie = pip.cookie_line();
     pip.get("/private");
     const auto honest = identity_of(stage.app.last());
     REQUIRE(honest.size() > 5);
@@ -157,10 +157,7 @@ TEST_CASE("B15 B16 CVE-2024-7207 forged identity is removed on every way into th
         {"HEAD",                            head("HEAD /public/x", ""),                                                                                "HEAD"},
         {"OPTIONS",                                 head("OPTIONS /public/x",                                              "")                                                                       },
         {"a method nobody knows",                                 head("BREW /public/x",                                "")},
-        {"B16 a handshake",
-         head("GET /public/socket",
-         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")                                                                                                                   },
+        {"B16 a handshake",                                 head("GET /public/socket",                                      websocket_handshake)                                                                         },
     };
     for (const auto& c : cases) {
         CAPTURE(c.name);
@@ -177,7 +174,7 @@ TEST_CASE("B15 B16 CVE-2024-7207 forged identity is removed on every way into th
         stage.app.forget();
         auto fern = stage.browser_of(demo::fern);
         stage.app.forget();
-        const auto cookie = "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n";
+        const auto cookie = fern.cookie_line();
         Wire wire(stage.port());
         wire.send(stage.request("GET /private", cookie) + stage.request("GET /private", "") +
                   stage.request("GET /feed", "X-Discord-User-Id: 1\r\n"));
@@ -585,7 +582,7 @@ TEST_CASE("B23 headers that are turned on are ours alone as well") {
     Stage stage({.headers = "remote_user: true, x_forwarded_user: true, x_auth_request: true, "
                             "inject: {'X-Team': 'team-{user.id}'}"});
     auto robin = stage.browser_of(demo::robin);
-    const auto cookie = "Cookie: cordgate=" + robin.cookie("cordgate") + "\r\n";
+    const auto cookie = robin.cookie_line();
     const std::string forged =
         "Remote-User: a\r\nREMOTE_USER: a\r\nremote-groups: a\r\nX-Forwarded-User: a\r\n"
         "X_Forwarded_User: a\r\nX-Auth-Request-User: a\r\nX-Team: a\r\nx_team: a\r\nX.Team: a\r\n"
@@ -644,7 +641,7 @@ TEST_CASE("A58 A59 who asks is who shows the session, not who asked before on th
     const auto users = {demo::fern, demo::robin};
     std::vector<std::string> cookies;
     for (const auto user : users) {
-        cookies.push_back("Cookie: cordgate=" + stage.browser_of(user).cookie("cordgate") + "\r\n");
+        cookies.push_back(stage.browser_of(user).cookie_line());
     }
     stage.app.forget();
     const auto before = stage.app.connections();

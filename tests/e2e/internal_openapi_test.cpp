@@ -5,8 +5,9 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/support/internal.hpp"
-#include "tests/support/redis_server.hpp"
+#include "tests/support/replicas.hpp"
 
 // docs/openapi.json against a running daemon: each path, method and status in it happens
 // and has the form that it says; and nothing happens that is not in it.
@@ -334,9 +335,7 @@ void walk_drain(Walk& walk) {
 /// The token as soon as it has to be renewed.
 void walk_token(Walk& walk, Scene& scene) {
     const Operation show{"GET", "/v1/sessions/{handle}/token", "/v1/sessions/{handle}/token"};
-    while (walk.call(scene.api, show, scene.handle) == 200) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+    CHECK(comes_true([&] { return walk.call(scene.api, show, scene.handle) != 200; }));
 }
 
 void walk_fault(Walk& walk, const char* fault) {
@@ -371,8 +370,7 @@ void walk_drips(Walk& walk) {
 
 void walk_store(Walk& walk) {
     RedisServer redis;
-    Scene scene({.session = "keys: ['MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=']",
-                 .store = "redis+unix:" + redis.socket()});
+    Scene scene(over(redis));
     redis.kill();
     for (const auto& operation : operations()) {
         if (operation.path == "/readyz" || operation.path == "/v1/sessions" ||

@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/support/internal.hpp"
 
 // The internal API about sessions: who may ask, what it says, how sessions end.
@@ -260,7 +261,7 @@ TEST_CASE("F37 logout.revoke: last_session waits for the last one, however busy 
     for (std::size_t i = 0; i < logins; ++i) {
         threads.emplace_back([&, i] { (void)browsers[i].get(callbacks[i]); });
     }
-    while (stage.discord.count(token_route) < asked + logins) std::this_thread::yield();
+    CHECK(comes_true([&] { return stage.discord.count(token_route) >= asked + logins; }));
 
     CHECK(one.post_form("/logout").status() == 303);
     CHECK(two.ask("GET", "/x").status() == 200);

@@ -9,7 +9,9 @@
 #include <iterator>
 #include <list>
 
-#include "tests/support/stage.hpp"
+#include "tests/support/comes_true.hpp"
+#include "tests/support/fair_time.hpp"
+#include "tests/support/websocket.hpp"
 
 // What an operator does: start, check, watch, stop.
 
@@ -26,19 +28,6 @@ bool contains(const std::string& text, std::string_view piece) {
 std::string content_of(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// Whether the port comes to refuse connections, before patience ends.
-bool comes_to_refuse(int port) {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (std::chrono::steady_clock::now() < end) {
-        try {
-            Wire wire(port);
-        } catch (const std::runtime_error&) {
-            return true;
-        }
-    }
-    return false;
 }
 
 int status_of(int port, const char* path) {
@@ -71,9 +60,9 @@ TEST_CASE("P2 a drain waits for requests, not for half of one") {
     Wire idle(stage.port());
     idle.send(stage.request("GET /public/x"));
     REQUIRE(idle.read_response().status() == 200);
-    const auto begin = std::chrono::steady_clock::now();
-    CHECK(stage.stop_gate() == 0);
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
+    CHECK(stage.gate().stop() == 0);
+    CHECK(contains(stage.gate().log(), "stopped: all connections are closed"));
+    CHECK_FALSE(contains(stage.gate().log(), "time is up"));
 }
 
 TEST_CASE("P2 a daemon that is asked to stop finishes what is under way") {
@@ -83,25 +72,18 @@ TEST_CASE("P2 a daemon that is asked to stop finishes what is under way") {
     CHECK(status_of(internal, "/readyz") == 200);
 
     std::list<Wire> tunnels;
-    for (int i = 0; i < 100; ++i) {
-        auto& tunnel = tunnels.emplace_back(stage.port());
-        tunnel.send(stage.request("GET /public/socket",
-                                  "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-                                  "Sec-WebSocket-Version: 13\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
-        REQUIRE(tunnel.read_response().status() == 101);
-    }
+    for (int i = 0; i < 100; ++i) tunnels.push_back(open_socket(stage, "/public/socket"));
     Wire slow(stage.port());
     slow.send(stage.request("GET /public/slow"));
     stage.app.wait_for(101);
 
     stage.gate().process().signal(SIGTERM);
     REQUIRE(stage.gate().process().says("drain: "));
-    CHECK(comes_to_refuse(stage.port()));
+    CHECK(comes_true([&] { return refuses(stage.port()); }));
     CHECK_MESSAGE(status_of(internal, "/readyz") == 503, "P10");
     CHECK(status_of(internal, "/healthz") == 200);
     for (auto& tunnel : tunnels) {
-        CHECK_MESSAGE(tunnel.read_until_close() == "\x88\x02\x03\xe9", "H19: going away");
+        CHECK_MESSAGE(tunnel.read_until_close() == going_away, "H19: going away");
     }
 
     stage.app.release();
@@ -155,17 +137,13 @@ TEST_CASE("P3 a second signal ends a gate whose Discord hangs, at once") {
         } catch (const std::runtime_error&) {  // closed without an answer
         }
     });
-    const auto asked = std::chrono::steady_clock::now() + patience;
-    while (stage.discord.count("POST /oauth2/token") == calls &&
-           std::chrono::steady_clock::now() < asked) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    CHECK(comes_true([&] { return stage.discord.count("POST /oauth2/token") > calls; }));
     stage.gate().process().signal(SIGTERM);
     REQUIRE(stage.gate().process().says("drain: "));
-    const auto begin = std::chrono::steady_clock::now();
+    const FairTime since;
     stage.gate().process().signal(SIGTERM);
     CHECK(stage.gate().process().wait() == 0);
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
+    CHECK(since.passed() < std::chrono::seconds(3));
     visitor.join();
 }
 
@@ -232,7 +210,7 @@ TEST_CASE("healthcheck ends with 0 for a daemon that is ready, and with 1 for an
     stage.gate().process().signal(SIGTERM);
     REQUIRE(stage.gate().process().says("drain: "));
     const int port = stage.gate().internal_port();
-    CHECK(comes_to_refuse(stage.port()));
+    CHECK(comes_true([&] { return refuses(stage.port()); }));
     const auto draining = check(port);
     CHECK(draining.code == 1);
     CHECK(contains(draining.output, "503"));

@@ -156,7 +156,7 @@ TEST_CASE("a path opens what its rule opens, in whatever way it is written") {
 TEST_CASE("a signed-in visitor's odd paths arrive unchanged, or are refused, oauth2-proxy #3") {
     Stage stage;
     auto pip = stage.browser_of(demo::pip);
-    const auto cookie = "Cookie: cordgate=" + pip.cookie("cordgate") + "\r\n";
+    const auto cookie = pip.cookie_line();
     struct Row {
         std::string name;
         std::string target;

@@ -7,8 +7,9 @@
 #include <list>
 #include <thread>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/support/manual_upstream.hpp"
-#include "tests/support/stage.hpp"
+#include "tests/support/websocket.hpp"
 
 // SIGHUP: other settings under the same clients, sessions and sockets.
 
@@ -25,16 +26,6 @@ std::size_t count_of(const std::string& text, std::string_view piece) {
     for (auto at = text.find(piece); at != std::string::npos; at = text.find(piece, at + 1))
         ++count;
     return count;
-}
-
-template <class Condition>
-bool comes_true(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
 }
 
 /// SIGHUP with `text` in the file; returns once it is taken up.
@@ -68,10 +59,6 @@ std::size_t descriptors(const std::string& proc) {
     return count;
 }
 
-const std::string handshake =
-    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-
 }  // namespace
 
 TEST_CASE("P4 SIGHUP takes up other rules, for clients that are there as for new ones") {
@@ -85,9 +72,7 @@ TEST_CASE("P4 SIGHUP takes up other rules, for clients that are there as for new
     Wire slow(stage.port());
     const auto seen = stage.app.count();
     slow.send(stage.request("GET /public/slow"));
-    Wire tunnel(stage.port());
-    tunnel.send(stage.request("GET /public/socket", handshake));
-    REQUIRE(tunnel.read_response().status() == 101);
+    auto tunnel = open_socket(stage, "/public/socket");
     stage.app.wait_for(seen + 2);
 
     const auto internal = stage.gate().internal_port();
@@ -110,8 +95,7 @@ TEST_CASE("P4 SIGHUP takes up other rules, for clients that are there as for new
     CHECK_FALSE(answer.has("Connection"));
     slow.send(stage.request("GET /private/x"));
     CHECK(slow.read_response().status() == 200);
-    tunnel.send("\x81\x02me");
-    CHECK(tunnel.read_bytes(4) == "\x81\x02me");
+    CHECK(echoes(tunnel));
 
     httplib::Client health("127.0.0.1", internal);
     const auto ready = health.Get("/readyz");
@@ -119,7 +103,7 @@ TEST_CASE("P4 SIGHUP takes up other rules, for clients that are there as for new
     CHECK_MESSAGE(ready->status == 200, "on the port that the kernel chose at start");
 
     stage.gate().process().signal(SIGTERM);
-    CHECK_MESSAGE(tunnel.read_until_close() == "\x88\x02\x03\xe9", "H19: of the gate before, too");
+    CHECK_MESSAGE(tunnel.read_until_close() == going_away, "H19: of the gate before, too");
     CHECK(stage.gate().process().wait() == 0);
 }
 
@@ -182,14 +166,7 @@ TEST_CASE("P4 SIGHUP opens and closes listeners, and changes who the application
         CHECK(client.read_response().body == "the other one");
     }
     REQUIRE(reload(stage, stage.yaml(stage.port())));
-    CHECK(comes_true([&] {
-        try {
-            Wire refused(more.number());
-            return false;
-        } catch (const std::runtime_error&) {
-            return true;
-        }
-    }));
+    CHECK(comes_true([&] { return refuses(more.number()); }));
     CHECK(comes_true([&] { return !std::filesystem::exists(socket); }));
     CHECK(stage.ask(stage.request("GET /public/x")).status() == 200);
 }
@@ -197,12 +174,17 @@ TEST_CASE("P4 SIGHUP opens and closes listeners, and changes who the application
 TEST_CASE("P4 SIGHUP again and again under load loses no request, no thread and no descriptor") {
     Stage stage({.log = "access: false"});  // of a hundred thousand requests
     auto fern = stage.browser_of(demo::fern);
-    const auto cookie = "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n";
+    const auto cookie = fern.cookie_line();
     const auto text = stage.yaml(stage.port());
     const auto proc = "/proc/" + std::to_string(stage.gate().process().pid());
-    REQUIRE(reload(stage, text));
-    std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // the first one is tidied up
     const auto threads_before = entries(proc + "/task");
+    const auto files_at_first = descriptors(proc);
+    REQUIRE(reload(stage, text));
+    // The first one had connections to the application; tidied up, it leaves less than it had.
+    const auto is_alone = [&](std::size_t files) {
+        return entries(proc + "/task") <= threads_before && descriptors(proc) <= files;
+    };
+    REQUIRE(comes_true([&] { return is_alone(files_at_first); }));
     const auto files_before = descriptors(proc);
     std::atomic<bool> done = false;
     std::atomic<int> wrong = 0, right = 0;
@@ -231,7 +213,6 @@ TEST_CASE("P4 SIGHUP again and again under load loses no request, no thread and 
     CHECK(right > 100);
     // The newest has idle connections to the application by now; one more has none.
     CHECK(reload(stage, text));
-    CHECK(comes_true([&] { return entries(proc + "/task") <= threads_before; }));
-    CHECK(comes_true([&] { return descriptors(proc) <= files_before; }));
+    CHECK(comes_true([&] { return is_alone(files_before); }));
     CHECK(stage.stop_gate() == 0);
 }

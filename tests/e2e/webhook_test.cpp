@@ -2,12 +2,11 @@
 #include <httplib.h>
 
 #include <memory>
-#include <thread>
 
 #include "core/crypto.hpp"
 #include "core/hex.hpp"
-#include "tests/support/redis_server.hpp"
-#include "tests/support/stage.hpp"
+#include "tests/support/comes_true.hpp"
+#include "tests/support/replicas.hpp"
 
 // Discord's webhook events, as the simulator sends them and as somebody else might.
 
@@ -54,6 +53,14 @@ int post(Stage& stage, const Event& event, std::string_view method = "POST") {
         {"X-Signature-Timestamp", event.timestamp         }
     };
     return discord.fetch(method, path, fields, event.body).status();
+}
+
+/// The head of a request that brings it; `framing`: how its body comes, a field.
+std::string head_of(const Stage& stage, const Event& event, const std::string& framing) {
+    return stage.request(
+        std::string("POST ") + path,
+        "Content-Type: application/json\r\nX-Signature-Ed25519: " + event.signature_in_hex() +
+            "\r\nX-Signature-Timestamp: " + event.timestamp + "\r\n" + framing + "\r\n");
 }
 
 std::string deauthorized(Snowflake user, TimePoint at) {
@@ -208,11 +215,7 @@ TEST_CASE("webhook: a session that began after the event by a clock that is ahea
     CHECK(fern.ask("GET", "/inbox").status() == 200);
     stage.discord.deauthorize(demo::fern);
     CHECK(post(stage, event) == 204);
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (fern.ask("GET", "/inbox").status() != 401 && std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(5ms);
-    }
-    CHECK(fern.ask("GET", "/inbox").status() == 401);
+    CHECK(comes_true([&] { return fern.ask("GET", "/inbox").status() == 401; }));
 }
 
 TEST_CASE("webhook: half-sent events take bounded memory, and keep no event of Discord's out") {
@@ -222,36 +225,24 @@ TEST_CASE("webhook: half-sent events take bounded memory, and keep no event of D
     clock.pass(1min);
     // Forty unfinished events of nearly the most that one may have: 20 MiB.
     const std::string most(512 * 1024 - 1, 'x');
-    const auto head = stage.request(std::string("POST ") + path,
-                                    "X-Signature-Ed25519: " + std::string(128, '0') +
-                                        "\r\nX-Signature-Timestamp: 1\r\nContent-Length: " +
-                                        std::to_string(most.size() + 1) + "\r\n");
+    const auto head = head_of(stage, {"", "1", std::string(128, '0')},
+                              "Content-Length: " + std::to_string(most.size() + 1));
     std::vector<std::unique_ptr<Wire>> wires;
-    int refused = 0;
-    const auto send_halves = [&] {
-        for (int i = 0; i < 40; ++i) {
+    // Each of them gets its place before the last byte is asked for: 503, or it waits.
+    const Event large{std::string(500 * 1024, ' ')};
+    CHECK(comes_true([&] {
+        for (int i = 0; i < 40; ++i) {  // again on a slow machine, where they have timed out
             wires.push_back(std::make_unique<Wire>(stage.port()));
             wires.back()->send(head + most);
         }
-    };
-    send_halves();
-    // Each of them got its place before the last byte is asked for: 503, or it waits.
-    const Event large{std::string(500 * 1024, ' ')};
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (refused == 0 && std::chrono::steady_clock::now() < end) {
-        if (post(stage, large) == 503) ++refused;
-        if (refused == 0) send_halves();  // on a slow machine the first have timed out
-    }
-    CHECK(refused == 1);
+        return post(stage, large) == 503;
+    }));
     CHECK(fern.ask("GET", "/inbox").status() == 200);
     CHECK(post(stage, {deauthorized(demo::fern, clock.now())}) == 204);
     CHECK(fern.ask("GET", "/inbox").status() == 401);
     // What has gone gives its place back.
     wires.clear();
-    while (post(stage, large) != 204 && std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(5ms);
-    }
-    CHECK(post(stage, large) == 204);
+    CHECK(comes_true([&] { return post(stage, large) == 204; }));
 }
 
 TEST_CASE("webhook: the echo of our own revocation ends nothing that came after it") {
@@ -275,31 +266,25 @@ TEST_CASE("webhook: an event of more than half a mebibyte is refused, one in chu
     auto fern = stage.browser_of(demo::fern);
     clock.pass(1min);
     const Event event{deauthorized(demo::fern, clock.now())};
-    const auto head = [&](const Event& of, const std::string& framing) {
-        return stage.request(
-            std::string("POST ") + path,
-            "Content-Type: application/json\r\nX-Signature-Ed25519: " + of.signature_in_hex() +
-                "\r\nX-Signature-Timestamp: " + of.timestamp + "\r\n" + framing + "\r\n");
-    };
     const Event large{std::string(512 * 1024 + 1, ' ')};
     const auto length = std::to_string(large.body.size());
-    CHECK(stage.ask(head(large, "Content-Length: " + length) + large.body, "POST").status() == 413);
-    CHECK(stage.ask(head(large, "Content-Length: 99999999999"), "POST").status() == 413);
+    CHECK(stage.ask(head_of(stage, large, "Content-Length: " + length) + large.body, "POST")
+              .status() == 413);
+    CHECK(stage.ask(head_of(stage, large, "Content-Length: 99999999999"), "POST").status() == 413);
     CHECK(fern.ask("GET", "/inbox").status() == 200);
     std::string chunks;
     for (const char byte : event.body) chunks += std::string("1\r\n") + byte + "\r\n";
-    CHECK(stage.ask(head(event, "Transfer-Encoding: chunked") + chunks + "0\r\n\r\n", "POST")
-              .status() == 204);
+    CHECK(
+        stage
+            .ask(head_of(stage, event, "Transfer-Encoding: chunked") + chunks + "0\r\n\r\n", "POST")
+            .status() == 204);
     CHECK(fern.ask("GET", "/inbox").status() == 401);
 }
 
 TEST_CASE("webhook: while the store is away Discord is told to come again") {
     RedisServer redis({"--appendonly", "yes", "--appendfsync", "always"});
     TestClock clock;
-    auto script = on(clock);
-    script.store = "redis+unix:" + redis.socket();
-    script.session = "keys: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=]";
-    Stage stage(script);
+    Stage stage(over(redis, on(clock)));
     auto fern = stage.browser_of(demo::fern);
     clock.pass(1min);
     const Event event{deauthorized(demo::fern, clock.now())};
@@ -307,10 +292,7 @@ TEST_CASE("webhook: while the store is away Discord is told to come again") {
     CHECK(post(stage, event) == 503);
     CHECK(post(stage, {ping}) == 204);
     redis.start();
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (post(stage, event) != 204 && std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(10ms);
-    }
+    CHECK(comes_true([&] { return post(stage, event) == 204; }));
     CHECK(fern.ask("GET", "/inbox").status() == 401);
 }
 

@@ -265,8 +265,7 @@ TEST_CASE("a line of the log says which rule let whom do what") {
     stage.app.answers("/staff/events",
                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
     Wire events(stage.port());
-    events.send(stage.request("GET /staff/events",
-                              "Cookie: cordgate=" + robin.cookie("cordgate") + "\r\n"));
+    events.send(stage.request("GET /staff/events", robin.cookie_line()));
     while (!events.read_some().ends_with("hi\r\n")) continue;
     CHECK(robin.post_form("/logout").status() == 303);
     CHECK(stage.gate().process().says("error=\"the session has ended\""));
