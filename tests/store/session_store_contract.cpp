@@ -3,6 +3,7 @@
 #include <atomic>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "support.hpp"
 
@@ -352,22 +353,28 @@ TEST_CASE_TEMPLATE("G14 every session store lends locks that end by themselves",
     SUBCASE("until the time is up; then to the next, and the first knows that he lost it") {
         const auto taken = std::chrono::steady_clock::now();
         REQUIRE(*store.try_lease(name, "one", 60ms));
-        while (!*store.try_lease(name, "two", 60s)) {
-            REQUIRE(std::chrono::steady_clock::now() - taken < 30s);
-        }
+        REQUIRE(comes_true([&] { return *store.try_lease(name, "two", 60s); }));
         CHECK(std::chrono::steady_clock::now() - taken >= 60ms);
         CHECK_FALSE(*store.renew_lease(name, "one", 60s));
         CHECK_FALSE(*store.release_lease(name, "one"));
         CHECK_FALSE(*store.try_lease(name, "one", 60s));
     }
     SUBCASE("for longer, as long as they are renewed") {
-        const auto taken = std::chrono::steady_clock::now();
-        REQUIRE(*store.try_lease(name, "one", 2s));
-        while (std::chrono::steady_clock::now() - taken < 2500ms) {
-            REQUIRE(*store.renew_lease(name, "one", 2s));
-            REQUIRE_FALSE(*store.try_lease(name, "two", 2s));
-            std::this_thread::yield();
-        }
+        // Again where the machine stood still for as long as the lock is lent.
+        CHECK(comes_true([&] {
+            REQUIRE(*store.try_lease(name, "one", 2s));
+            const auto taken = std::chrono::steady_clock::now();
+            auto renewed = taken;
+            bool is_kept = true;
+            while (is_kept && renewed - taken < 2500ms) {
+                const auto before = std::exchange(renewed, std::chrono::steady_clock::now());
+                is_kept =
+                    *store.renew_lease(name, "one", 2s) && !*store.try_lease(name, "two", 1ms);
+                if (!is_kept) CHECK(std::chrono::steady_clock::now() - before > 1500ms);
+                std::this_thread::yield();
+            }
+            return is_kept;
+        }));
     }
     SUBCASE("to one of 20 threads that ask at once") {
         std::atomic<int> winners{0};

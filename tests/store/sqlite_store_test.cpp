@@ -131,8 +131,8 @@ TEST_CASE("L1 a lock held at start is named as such") {
 TEST_CASE("L2 two writers of one row never lose an update to a stale snapshot") {
     const TempDir directory;
     const auto path = make_database(directory, 1);
-    SqliteStore one(path);
-    SqliteStore two(path);
+    SqliteStore one(path, {.busy_timeout = patience});
+    SqliteStore two(path, {.busy_timeout = patience});
     std::atomic<int> failures{0};
     const auto hammer = [&](SqliteStore& store, int offset) {
         for (int i = 0; i < 50; ++i) {
@@ -367,7 +367,7 @@ TEST_CASE("L6 L15 a large file is checked for damage for some time only, and the
     CHECK_FALSE(cut_short.is_checked());
     CHECK(cut_short.find(sha256("0"))->has_value());
     REQUIRE(cut_short.insert(session_row("new")));
-    CHECK(SqliteStore(path).is_checked());
+    CHECK(SqliteStore(path, {.check_time = patience}).is_checked());
 }
 
 TEST_CASE("L7 a file that was removed or replaced is noticed by every call until it is back") {

@@ -66,8 +66,9 @@ struct InMemory {
 
 struct InSqlite {
     explicit InSqlite(std::size_t max_logins = SessionStore::default_max_logins)
-        : store(std::make_unique<SqliteStore>(directory.file("cordgate.db"),
-                                              SqliteOptions{.max_logins = max_logins})) {}
+        : store(std::make_unique<SqliteStore>(
+              directory.file("cordgate.db"),
+              SqliteOptions{.busy_timeout = patience, .max_logins = max_logins})) {}
 
     TempDir directory;
     std::unique_ptr<SessionStore> store;
@@ -79,8 +80,10 @@ inline RedisServer& shared_redis() {
     return server;
 }
 
+/// And with time enough for any answer that comes at all.
 inline RedisOptions at_noon() {
     RedisOptions options;
+    options.connect_timeout = options.command_timeout = patience;
     options.now = [] { return noon; };
     return options;
 }
