@@ -239,6 +239,23 @@ struct Site {
     std::string location;
 };
 
+/// Wants to know of three guilds; who logs in is in two, and of one of them Discord does not say
+/// as what.
+struct SiteOfMembers : Site {
+    SiteOfMembers() : Site(of_guilds({Snowflake(5), Snowflake(6), Snowflake(9)})) {
+        api.granted = {"identify", "guilds", "guilds.members.read"};
+        api.guilds = {guild(5), guild(6)};
+        api.member_errors[Snowflake(6)] = discord_error(ErrorKind::rate_limited);
+    }
+
+private:
+    static LoginSettings of_guilds(std::vector<Snowflake> guilds) {
+        auto settings = default_settings();
+        settings.member_guilds = std::move(guilds);
+        return settings;
+    }
+};
+
 }  // namespace
 
 // --- begin ------------------------------------------------------------------------
@@ -620,12 +637,7 @@ TEST_CASE("finish: F22 only what was granted is asked") {
 }
 
 TEST_CASE("finish: members are loaded for known guilds; what fails stays unknown (M23)") {
-    auto settings = default_settings();
-    settings.member_guilds = {Snowflake(5), Snowflake(6), Snowflake(9)};
-    Site site(settings);
-    site.api.granted = {"identify", "guilds", "guilds.members.read"};
-    site.api.guilds = {guild(5), guild(6)};
-    site.api.member_errors[Snowflake(6)] = discord_error(ErrorKind::rate_limited);
+    SiteOfMembers site;
     const auto done = site.login();
     REQUIRE_FALSE(done.failure);
     const auto& identity = done.session->identity;
@@ -729,12 +741,7 @@ TEST_CASE("LoginFailure: each has its own code") {
 }
 
 TEST_CASE("finish: what Discord told is handed on as it was said, for whoever asks next") {
-    auto settings = default_settings();
-    settings.member_guilds = {Snowflake(5), Snowflake(6), Snowflake(9)};
-    Site site(settings);
-    site.api.granted = {"identify", "guilds", "guilds.members.read"};
-    site.api.guilds = {guild(5), guild(6)};
-    site.api.member_errors[Snowflake(6)] = discord_error(ErrorKind::rate_limited);
+    SiteOfMembers site;
     const auto done = site.login();
     REQUIRE_FALSE(done.failure);
     using discord::Resource;

@@ -17,11 +17,13 @@
 #include "proxy/http/head.hpp"
 #include "proxy/io/deadlines.hpp"
 #include "proxy/io/stream.hpp"
+#include "tests/support/net.hpp"
 
 namespace cordgate::proxy::test {
 
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
+using cordgate::test::patience;
 
 // --- parsers -----------------------------------------------------------------
 
@@ -131,10 +133,10 @@ Task<void> keep(Task<T> work, Pending<T>& pending) {
     }
 }
 
-/// Lets the loop run until `done`, for at most ten seconds.
+/// Lets the loop run until `done`, for as long as patience lasts.
 template <class Done>
 bool run_until(EventLoop& loop, Done done) {
-    for (const auto end = SteadyClock::now() + 10s; !done();) {
+    for (const auto end = SteadyClock::now() + patience; !done();) {
         if (SteadyClock::now() > end) return false;
         loop.run_once(100ms);
     }
@@ -175,8 +177,8 @@ T run(EventLoop& loop, Task<T> work) {
 class Peer {
 public:
     explicit Peer(int handle) : handle_(handle) {
-        const timeval patience{10, 0};
-        ::setsockopt(handle_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        const timeval limit{patience.count(), 0};
+        ::setsockopt(handle_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     }
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
