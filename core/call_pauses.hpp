@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <map>
 #include <mutex>
@@ -21,6 +22,7 @@ struct CallTarget {
     Kind kind = Kind::profile;
     Snowflake guild{};  ///< members only
 
+    static constexpr CallTarget renewal() { return {Kind::grant, {}}; }
     auto operator<=>(const CallTarget&) const = default;
 };
 
@@ -30,7 +32,8 @@ struct CallTarget {
 /// answers nobody is tried for one user from time to time. Only when different kinds of
 /// targets answer nobody, Discord is away: then each kind is tried from time to time,
 /// however many guilds there are, and one failure of a user pauses all of theirs. Whatever
-/// answers, if only with a refusal, is back at once.
+/// answers, if only with a refusal, is back at once; and what failed so long ago that nobody
+/// has met it since counts no more.
 /// Thread-safe.
 class CallPauses {
 public:
@@ -56,27 +59,30 @@ public:
     void forget(const std::string& who);
 
 private:
-    struct OwnPause {
-        int failures = 0;
-        Pause pause;
-    };
-    /// Failures in a row that were no answers, whoever asked.
-    struct Silence {
+    /// Failures in a row, and the pause after the last.
+    struct Run {
         int length = 0;
-        Pause pause;
+        Span span;
+        Error error;
+
+        /// Whether it is recent enough to say something of today.
+        bool counts(TimePoint now) const;
+        void add(TimePoint now, const Error& failure, std::chrono::milliseconds longest);
+        Pause pause() const { return {span.until, error}; }
     };
 
     // With the lock held.
-    std::optional<Pause> own_pause(const std::string& who, CallTarget target) const;
-    bool is_discord_away() const;
-    const Silence* silence_before(CallTarget target) const;
+    std::optional<Pause> own_pause(const std::string& who, CallTarget target, TimePoint now) const;
+    bool is_discord_away(TimePoint now) const;
+    const Run* silence_before(CallTarget target, TimePoint now) const;
     void sweep(TimePoint now);
 
     const Now now_;
     mutable std::mutex mutex_;  // guards all below
-    std::map<std::pair<std::string, CallTarget>, OwnPause> own_;
-    std::map<CallTarget, Silence> targets_;
-    std::map<CallTarget::Kind, Silence> kinds_;
+    std::map<std::pair<std::string, CallTarget>, Run> own_;
+    // Those that were no answers, whoever asked.
+    std::map<CallTarget, Run> targets_;
+    std::map<CallTarget::Kind, Run> kinds_;
 };
 
 }  // namespace cordgate

@@ -14,8 +14,6 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Steady = std::chrono::steady_clock;
 
-constexpr CallTarget renewal{CallTarget::Kind::grant, {}};
-
 // Longer than a call to Discord may take: a lease is renewed before what it
 // guards is written.
 constexpr milliseconds lease_time = 30s;
@@ -34,6 +32,11 @@ Error gone() {
 }
 
 }  // namespace
+
+Error missing_scope(std::string_view scope) {
+    return {ErrorKind::unauthorized, ErrorSource::gate,
+            "the scope " + std::string(scope) + " was not granted"};
+}
 
 struct SessionGrants::Flight {
     std::optional<Result<TokenGrant>> outcome;
@@ -111,7 +114,7 @@ Result<TokenGrant> SessionGrants::renew_once(const Caller& caller, bool was_refu
         changed_.wait(lock, [&] { return flight->outcome.has_value(); });
         return *flight->outcome;
     }
-    if (const auto pause = parts_.pauses.enter(caller.digest, renewal)) {
+    if (const auto pause = parts_.pauses.enter(caller.digest, CallTarget::renewal())) {
         auto error = pause->error;
         error.retry_after = std::chrono::duration_cast<milliseconds>(pause->until - parts_.now());
         return error;
@@ -125,9 +128,9 @@ Result<TokenGrant> SessionGrants::renew_once(const Caller& caller, bool was_refu
     } catch (...) {  // those who wait must not wait for ever
     }
     if (outcome) {
-        parts_.pauses.succeeded(caller.digest, renewal);
+        parts_.pauses.succeeded(caller.digest, CallTarget::renewal());
     } else {
-        parts_.pauses.failed(caller.digest, renewal, outcome.error());
+        parts_.pauses.failed(caller.digest, CallTarget::renewal(), outcome.error());
     }
     lock.lock();
     flights_.erase(caller.digest);

@@ -36,6 +36,9 @@ struct Caller {
     }
 };
 
+/// What a call is refused with that would need a scope which was not granted.
+Error missing_scope(std::string_view scope);
+
 /// Keeps the tokens of sessions alive.
 ///
 /// A grant is renewed by one thread of one replica at a time, at 80 % of its life, and
@@ -66,15 +69,25 @@ public:
     /// trying again gets us banned: the session ends.
     template <class Call>
     auto as_user(Caller& caller, Call call) -> decltype(call(Secret())) {
+        return as_user(caller, call, [](const Secret&) { return true; });
+    }
+    /// The same for calls that Discord may refuse for another reason, too: `is_dead` tells
+    /// of the token that was refused whether it is why.
+    template <class Call, class IsDead>
+    auto as_user(Caller& caller, Call call, IsDead is_dead) -> decltype(call(Secret())) {
         if (auto failure = make_ready(caller)) return *std::move(failure);
+        const auto is_over = [&](const auto& answer) {
+            return !answer && answer.error().kind == ErrorKind::unauthorized &&
+                   is_dead(caller.grant.access_token);
+        };
         auto answer = call(caller.grant.access_token);
-        if (answer || answer.error().kind != ErrorKind::unauthorized) return answer;
+        if (!is_over(answer)) return answer;
         if (!caller.is_renewed) {
             if (caller.grant.refresh_token.empty()) return answer;
             if (auto failure = renew(caller, true)) return *std::move(failure);
             if (!caller.is_renewed) return answer;
             answer = call(caller.grant.access_token);
-            if (answer || answer.error().kind != ErrorKind::unauthorized) return answer;
+            if (!is_over(answer)) return answer;
         }
         if (auto failure = end(caller, answer.error())) return *std::move(failure);
         return answer;

@@ -13,11 +13,6 @@ using std::chrono::seconds;
 using Steady = std::chrono::steady_clock;
 using discord::CacheEntry;
 
-Error missing_scope(std::string_view scope) {
-    return {ErrorKind::unauthorized, ErrorSource::gate,
-            "the scope " + std::string(scope) + " was not granted"};
-}
-
 }  // namespace
 
 SessionKeeper::SessionKeeper(Parts parts)
@@ -163,27 +158,16 @@ Result<discord::Reply> SessionKeeper::request(const KnownSession& known, discord
     const auto scope = request.route.required_scope();
     if (!scope.empty() && !caller.has_scope(scope)) return missing_scope(scope);
     request.as = discord::Request::As::user;
-    const auto ask = [&]() -> Result<discord::Reply> {
-        if (auto failure = grants_.make_ready(caller)) return *std::move(failure);
-        request.access_token = caller.grant.access_token;
+    const auto ask = [&](const Secret& token) {
+        request.access_token = token;
         return parts_.discord.request(request);
     };
-    const auto is_dead = [&](const Result<discord::Reply>& answer) {
-        if (answer || answer.error().kind != ErrorKind::unauthorized || caller.ended) return false;
-        const auto alive = discord::fetch_authorization(parts_.discord, caller.grant.access_token);
+    // A scope may be missing that we do not know of.
+    const auto is_dead = [&](const Secret& token) {
+        const auto alive = discord::fetch_authorization(parts_.discord, token);
         return !alive && alive.error().kind == ErrorKind::unauthorized;
     };
-    auto answer = ask();
-    if (!is_dead(answer)) return answer;
-    if (!caller.is_renewed) {
-        if (caller.grant.refresh_token.empty()) return answer;
-        if (auto failure = grants_.renew(caller, true)) return *std::move(failure);
-        if (!caller.is_renewed) return answer;
-        answer = ask();
-        if (!is_dead(answer)) return answer;
-    }
-    if (auto failure = grants_.end(caller, answer.error())) return *std::move(failure);
-    return answer;
+    return grants_.as_user(caller, ask, is_dead);
 }
 
 }  // namespace cordgate

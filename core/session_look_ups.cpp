@@ -15,11 +15,6 @@ using std::chrono::seconds;
 
 constexpr std::string_view member_scope = "guilds.members.read";
 
-Error missing_scope(std::string_view scope) {
-    return {ErrorKind::unauthorized, ErrorSource::gate,
-            "the scope " + std::string(scope) + " was not granted"};
-}
-
 template <class T>
 Result<std::string> json_of(Result<discord::Fetched<T>> fetched) {
     if (!fetched) return fetched.error();

@@ -15,7 +15,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr CallTarget renewal{Kind::grant, {}};
 constexpr CallTarget guild_list{Kind::guilds, {}};
 constexpr CallTarget profile{Kind::profile, {}};
 
@@ -30,7 +29,7 @@ std::optional<Confirmation> SessionRound::held_back() {
     if (has_news_) return std::nullopt;  // to be kept, and told
     const auto& grant = known_.session.grant;
     const bool may_renew = !grant.refresh_token.empty() && tools_.now() >= renewal_time(grant) &&
-                           !tools_.pauses.held(known_.digest, renewal);
+                           !tools_.pauses.held(known_.digest, CallTarget::renewal());
     if (may_renew) return std::nullopt;
     for (const auto target : targets()) {
         if (!is_due(target)) continue;
@@ -123,7 +122,7 @@ bool SessionRound::needs_grant(CallTarget target) const {
 
 std::optional<CallPauses::Pause> SessionRound::held(CallTarget target) const {
     if (needs_grant(target) && tools_.now() >= known_.session.grant.expires_at) {
-        if (auto pause = tools_.pauses.held(known_.digest, renewal)) return pause;
+        if (auto pause = tools_.pauses.held(known_.digest, CallTarget::renewal())) return pause;
     }
     return tools_.pauses.held(who(), target);
 }

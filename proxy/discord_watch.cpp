@@ -14,6 +14,8 @@ using std::chrono::seconds;
 
 // Calls that were under way together are told ends that differ a little.
 constexpr seconds same_hold{2};
+// What was not answered longer ago than that is another matter.
+constexpr std::chrono::minutes memory{10};
 
 void write_log(DiscordWatch::Level level, std::string_view event, const std::string& text) {
     switch (level) {
@@ -21,11 +23,6 @@ void write_log(DiscordWatch::Level level, std::string_view event, const std::str
         case DiscordWatch::Level::warning: return log_warn(event, text);
         case DiscordWatch::Level::error: return log_error(event, text);
     }
-}
-
-// Nobody answered, or something before Discord's API did.
-bool is_silence(const Error& error) {
-    return error.kind == ErrorKind::timed_out || error.kind == ErrorKind::unavailable;
 }
 
 // Too many of our requests were refused: the client itself stops for a while.
@@ -72,7 +69,7 @@ void DiscordWatch::note(const Error* error, bool with_credentials) {
     const std::lock_guard lock(mutex_);
     if (!error) return note_answer();
     if (is_breaker(*error)) return note_hold(*error, "breaker");
-    if (is_silence(*error)) return note_silence(*error);
+    if (discord::is_silence(*error)) return note_silence(*error);
     // Without a status nobody was asked: an earlier answer said to wait.
     const bool was_told = error->refusal && error->refusal->status != 0;
     if (error->kind == ErrorKind::rate_limited) {
@@ -101,7 +98,10 @@ void DiscordWatch::note_answer() {
 }
 
 void DiscordWatch::note_silence(const Error& error) {
-    if (silent_ == 0) silent_since_ = ticks_();
+    const auto now = ticks_();
+    if (silent_ < silent_calls && now - last_silence_ > memory) silent_ = 0;
+    last_silence_ = now;
+    if (silent_ == 0) silent_since_ = now;
     if (silent_ >= silent_calls || ++silent_ < silent_calls) return;
     say_(Level::warning, "discord does not answer", describe_error(error));
 }

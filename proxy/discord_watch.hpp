@@ -49,6 +49,7 @@ private:
     std::mutex mutex_;  // guards all below
     int silent_ = 0;
     std::chrono::steady_clock::time_point silent_since_;
+    std::chrono::steady_clock::time_point last_silence_;
     std::chrono::steady_clock::time_point held_until_;
     std::optional<std::chrono::steady_clock::time_point> held_told_;
     std::optional<std::chrono::steady_clock::time_point> refused_told_;

@@ -4,6 +4,11 @@
 
 namespace cordgate::discord {
 
+bool is_silence(const Error& error) {
+    return error.source == ErrorSource::discord &&
+           (error.kind == ErrorKind::timed_out || error.kind == ErrorKind::unavailable);
+}
+
 std::string_view problem_code(const Error& error) {
     switch (error.kind) {
         case ErrorKind::rate_limited: return "rate_limited";

@@ -26,6 +26,9 @@ struct Refusal {
     bool is_global() const { return scope == LimitScope::global; }
 };
 
+/// Nobody answered, or something before Discord's API did: it said neither yes nor no.
+bool is_silence(const Error& error);
+
 /// Stable names of what a failed call means to an application, as the internal
 /// API's problem documents use them: rate_limited, unauthorized, discord_error
 /// (Discord answered with a refusal; see Refusal), discord_unavailable,

@@ -14,7 +14,7 @@ using Kind = CallTarget::Kind;
 
 namespace {
 
-constexpr CallTarget renewal{Kind::grant, {}};
+constexpr auto renewal = CallTarget::renewal();
 constexpr CallTarget guilds{Kind::guilds, {}};
 constexpr CallTarget profile{Kind::profile, {}};
 constexpr CallTarget garden{Kind::member, Snowflake{100}};
@@ -151,4 +151,72 @@ TEST_CASE("what nobody asked for want of time is not asked at once, and has not 
     CHECK(it.may_ask(garden));
     it.now += 3s;
     CHECK_FALSE(it.pauses.held("ann", garden));
+}
+
+TEST_CASE("G17 what failed long ago says nothing of today") {
+    Fixture it;
+    SUBCASE("of one user") {
+        for (int i = 0; i < 8; ++i) it.now = it.pauses.failed("ann", garden, refused());
+        it.now += 1h;
+        CHECK(it.pauses.failed("ann", garden, refused()) - it.now < 3s);
+    }
+    SUBCASE("of one user, who was put off today") {
+        for (int i = 0; i < 8; ++i) it.now = it.pauses.failed("ann", garden, refused());
+        it.now += 1h;
+        it.pauses.postpone("ann", garden, timeout);
+        it.now += 3s;
+        CHECK(it.pauses.failed("ann", garden, refused()) - it.now < 3s);
+    }
+    SUBCASE("of a guild") {
+        CHECK(it.calls(garden, 10, timeout) == 5);
+        it.now += 1h;
+        CHECK(it.calls(garden, 10, timeout) == 5);
+    }
+    SUBCASE("a guild now and then, however often in all") {
+        for (int hour = 0; hour < 20; ++hour, it.now += 1h) {
+            CHECK(it.calls(garden, 1, timeout) == 1);
+            CHECK(it.may_ask(garden));
+        }
+    }
+    SUBCASE("of two kinds that were never away at once") {
+        it.calls(guilds, 3, timeout);
+        it.now += 1h;
+        it.calls(garden, 3, timeout);
+        it.pauses.failed("ann", profile, refused());
+        CHECK_FALSE(it.pauses.held("ann", renewal));
+        CHECK(it.may_ask(guilds));
+    }
+    SUBCASE("but an outage with few visitors is one outage") {
+        for (int i = 0; i < 3; ++i, it.now += 5min) {
+            it.calls(guilds, 1, timeout);
+            it.calls(garden, 1, timeout);
+        }
+        it.calls(guilds, 1, timeout);
+        CHECK_FALSE(it.may_ask(guilds));
+    }
+}
+
+TEST_CASE("G9 G17 a clock that is set back lengthens no pause") {
+    for (const auto& back : {24h, 1h}) {
+        Fixture it;
+        auto told = refused();
+        told.retry_after = 1h;
+        it.pauses.failed("ann", garden, told);
+        it.pauses.postpone("ann", profile, timeout);
+        CHECK(it.calls(shed, 10, timeout) == 5);
+        REQUIRE(it.pauses.held("ann", garden));
+        REQUIRE(it.pauses.held("ann", profile));
+        REQUIRE_FALSE(it.may_ask(shed));
+        it.now -= back;
+        CHECK_FALSE(it.pauses.held("ann", garden));
+        CHECK_FALSE(it.pauses.held("ann", profile));
+        CHECK(it.may_ask(shed));
+        // From here on all is as ever.
+        CHECK(it.pauses.failed("ann", garden, broken) - it.now < 3s);
+        CHECK(it.pauses.held("ann", garden));
+        it.pauses.postpone("ann", profile, timeout);
+        CHECK(it.pauses.held("ann", profile)->until - it.now < 3s);
+        CHECK(it.calls(shed, 10, timeout) == 5);
+        CHECK_FALSE(it.may_ask(shed));
+    }
 }

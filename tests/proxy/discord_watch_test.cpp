@@ -102,6 +102,17 @@ TEST_CASE("that Discord stops answering is said once, and so is that it answers 
     }
 }
 
+TEST_CASE("calls that nobody answered far from each other are no silence") {
+    Watched discord;
+    for (int i = 0; i < 10; ++i, discord.now += 1h) {
+        CHECK(discord.call(error(ErrorKind::timed_out)).empty());
+    }
+    CHECK(discord.call(error(ErrorKind::timed_out)).empty());
+    CHECK(discord.call(error(ErrorKind::timed_out)).empty());
+    CHECK(discord.call(error(ErrorKind::timed_out)).size() == 1);
+    CHECK(discord.call(std::nullopt) == Lines{"info discord answers again: after 0 s"});
+}
+
 TEST_CASE("calls that were not sent say nothing of whether Discord answers") {
     Watched discord;
     const auto held = limited(discord::LimitScope::ban, 20s, 0);
