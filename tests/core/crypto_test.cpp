@@ -1,7 +1,18 @@
 #include "core/crypto.hpp"
 
 #include <doctest/doctest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <functional>
 #include <set>
 #include <stdexcept>
 
@@ -202,17 +213,87 @@ TEST_CASE("a Sealer takes keys of 32 bytes, and at least one") {
 }
 
 TEST_CASE("random values have the promised form and never repeat, F5, G1, CVE-2024-21495") {
-    std::set<std::string> seen;
-    for (int i = 0; i < 10'000; ++i) {
+    // A million in all. What they begin with, 96 bits, tells them apart.
+    using Beginning = std::array<char, 16>;
+    std::vector<Beginning> seen;
+    const auto keep = [&](const std::string& text) {
+        auto& kept = seen.emplace_back();
+        std::copy_n(text.begin(), kept.size(), kept.begin());
+    };
+    for (int i = 0; i < 500'000; ++i) {
         const auto token = random_token();
-        CHECK_FALSE(token.size() != 43);
-        CHECK_FALSE(!seen.insert(token.reveal()).second);
-        CHECK_FALSE(!seen.insert(random_id()).second);
+        if (token.size() != 43) FAIL("a token of another size");
+        keep(token.reveal());
+        keep(random_id());
     }
+    std::sort(seen.begin(), seen.end());
+    CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
     CHECK(base64url_decode(random_token().reveal())->size() == 32);
     CHECK(base64url_decode(random_id())->size() == 16);
     CHECK(random_bytes(0).empty());
     CHECK(random_bytes(1000).size() == 1000);
+}
+
+namespace {
+
+/// What `call` returns in a child of this process.
+std::string in_child(const std::function<std::string()>& call) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const auto child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        const auto said = call();
+        const auto sent = ::write(ends[1], said.data(), said.size());
+        ::_exit(sent == static_cast<ssize_t>(said.size()) ? 0 : 1);
+    }
+    ::close(ends[1]);
+    std::string said(256, '\0');
+    const auto got = ::read(ends[0], said.data(), said.size());
+    ::close(ends[0]);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(status == 0);
+    said.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    return said;
+}
+
+/// From here on the kernel has no randomness for this process, and no file that gives some.
+bool take_randomness_away() {
+    const sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getrandom, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOENT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{std::size(program), const_cast<sock_filter*>(program)};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("G1 a process and its child never draw the same random values") {
+    (void)random_token();  // the generator has begun
+    const auto draw = [] { return random_token().reveal(); };
+    const auto of_child = in_child(draw);
+    CHECK(of_child.size() == 43);
+    CHECK(of_child != draw());
+    CHECK(of_child != in_child(draw));
+}
+
+TEST_CASE("G2 without the kernel's randomness there are no random values, not weaker ones") {
+    const auto said = in_child([] {
+        if (!take_randomness_away()) return std::string("no filter");
+        try {
+            return "a token of " + std::to_string(random_token().size());
+        } catch (const std::runtime_error& refused) {
+            return std::string(refused.what());
+        }
+    });
+    CHECK(said == "the random number generator failed");
 }
 
 }  // namespace cordgate

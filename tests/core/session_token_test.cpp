@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <bit>
+
 #include "core/crypto.hpp"
 #include "core/session_repository.hpp"
 
@@ -35,6 +37,24 @@ TEST_CASE("ill-formed cookies never become a SessionToken, D12, G25") {
     for (const auto& text : bad) {
         CAPTURE(text.size());
         CHECK_FALSE(SessionToken::parse(text));
+    }
+}
+
+TEST_CASE("G5 of tokens that are alike nothing is alike in what is looked up for them") {
+    const auto token = SessionToken::make().secret().reveal();
+    const auto key = *SessionToken::digest_of(token);
+    for (std::size_t i = 0; i < 42; ++i) {
+        CAPTURE(i);
+        auto guess = token;  // right but for one character
+        guess[i] = guess[i] == 'A' ? 'B' : 'A';
+        const auto asked = SessionToken::digest_of(guess);
+        REQUIRE(asked);
+        int differ = 0;
+        for (std::size_t at = 0; at < key.size(); ++at) {
+            const auto bits = static_cast<unsigned char>(key[at] ^ (*asked)[at]);
+            differ += std::popcount(bits);
+        }
+        CHECK(differ > 64);  // of 256, where half are to be expected
     }
 }
 
