@@ -145,6 +145,10 @@ void warn_not_yet(Values& values) {
     }
 }
 
+Place home_of(const Sources& sources) {
+    return sources.file.empty() ? Place{"settings"} : Place{sources.file, 1, 1};
+}
+
 }  // namespace
 
 Loaded load(const Sources& sources) {
@@ -152,8 +156,7 @@ Loaded load(const Sources& sources) {
     Node file;
     if (!sources.file.empty()) file = load_yaml(sources.file, problems);
     const bool unreadable = problems.any_error() && file.fields.empty();
-    const Place home = sources.file.empty() ? Place{"settings"} : Place{sources.file, 1, 1};
-
+    const auto home = home_of(sources);
     Values values(settings_table(), "", home, problems);
     take_outside(sources.flags, true, values, problems);
     take_outside(sources.environment, false, values, problems);
@@ -181,6 +184,30 @@ Loaded load(const Sources& sources) {
     Loaded out;
     out.problems = problems.sorted();
     if (!problems.any_error()) out.settings = std::move(settings);
+    return out;
+}
+
+LoadedInternal load_internal(const Sources& sources) {
+    Problems problems;
+    Values values(settings_table(), "", home_of(sources), problems);
+    take_outside(sources.flags, true, values, problems);
+    take_outside(sources.environment, false, values, problems);
+    const bool has_token = values.given("internal.token") || values.given("internal.token_file");
+    const bool needs_file = !has_token || !values.given("internal.listen");
+    if (needs_file && !sources.file.empty()) values.take_map(load_yaml(sources.file, problems));
+    Settings settings;
+    read_internal(values, settings);
+
+    LoadedInternal out;
+    bool is_usable = true;
+    for (auto& problem : problems.sorted()) {
+        const bool is_ours = problem.key.empty() || problem.key == "internal" ||
+                             problem.key.starts_with("internal.");
+        if (!is_ours) continue;
+        is_usable = is_usable && problem.warning;
+        out.problems.push_back(std::move(problem));
+    }
+    if (is_usable) out.settings = std::move(settings.internal);
     return out;
 }
 

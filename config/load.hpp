@@ -38,4 +38,16 @@ struct Loaded {
 /// secret files and the CA files it names; opens no port and no database.
 Loaded load(const Sources& sources);
 
+/// What a client of the internal API has to know.
+struct LoadedInternal {
+    std::optional<Internal> settings;
+    std::vector<Problem> problems;
+};
+
+/// Loads the section `internal` alone, from the same places: somebody who may use the
+/// internal API need not be able to read the daemon's other secrets, nor wait until the
+/// rest of a file that is being changed is right. Who gives address and token by flags or
+/// environment needs no file at all.
+LoadedInternal load_internal(const Sources& sources);
+
 }  // namespace cordgate::config

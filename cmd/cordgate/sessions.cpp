@@ -132,12 +132,12 @@ int revoke(InternalClient& daemon, const SessionsWish& wish) {
 }  // namespace
 
 int run_sessions(const Invocation& invocation) {
-    const auto loaded = config::load(find_sources(invocation));
+    const auto loaded = config::load_internal(find_sources(invocation));
     if (!loaded.settings) {
         for (const auto& problem : loaded.problems) std::cerr << problem.to_string() << '\n';
         return exit_failure;
     }
-    InternalClient daemon(loaded.settings->internal);
+    InternalClient daemon(*loaded.settings);
     const auto& wish = invocation.sessions;
     switch (wish.action) {
         case SessionsWish::Action::list: return list(daemon, wish);

@@ -258,6 +258,58 @@ TEST_CASE("without any file, the first problem says where one is looked for") {
     CHECK_FALSE(says(load_text("log: {}\n", {}), "no cordgate.yaml"));
 }
 
+TEST_CASE("who only asks the internal API needs its section alone, whatever else is wrong") {
+    struct Case {
+        std::string name;
+        std::string yaml;
+        std::string says;  // empty: it is loaded, with this address
+        std::string listen = "127.0.0.1:5000";
+        std::string token = "0123456789abcdef";
+    };
+    const std::string section = "internal: {listen: '127.0.0.1:5000', token: 0123456789abcdef}\n";
+    const Case cases[] = {
+        {"nothing else",                 section,                                                       ""                                     },
+        {"a secret that cannot be read", section + "discord: {client_secret_file: /missing}\n",         ""                                     },
+        {"mistakes elsewhere",           section + "server: {listen: 7, x: 1}\nrules: 3\nsesion: {}\n", ""                                     },
+        {"nothing of it",                "log: {level: warn}\n",                                        "",                                      "127.0.0.1:4181", ""},
+        {"no YAML",                            section + "]",                                                                                         "is not valid YAML"                                                                                                                       },
+        {"an unknown name",           "internal: {tokn: x}\n","internal.tokn"},
+        {"no mapping",               "internal: 7\n",                                                                                             "internal"                                                                                                                                                                                                                                         },
+        {"no token for all the world",                    "internal: {listen: '0.0.0.0:1'}\n","set internal.token"},
+        {"a token that cannot be read",          "internal: {token_file: /missing}\n",
+         "internal.token_file"                                                                                                                                                                                                                                                                                                                                      },
+    };
+    const Folder folder;
+    for (const auto& c : cases) {
+        CAPTURE(c.name);
+        const auto path = folder.write("c.yaml", c.yaml);
+        const auto loaded = load_internal({.file = path, .environment = {}, .flags = {}});
+        if (!c.says.empty()) {
+            CHECK_FALSE(loaded.settings);
+            REQUIRE(loaded.problems.size() == 1);
+            CHECK(loaded.problems[0].to_string().find(c.says) != std::string::npos);
+            continue;
+        }
+        REQUIRE(loaded.settings);
+        CHECK(loaded.settings->listen.to_string() == c.listen);
+        CHECK(loaded.settings->token.reveal() == c.token);
+    }
+    // Given from outside, both need no file, wherever one may be.
+    const std::map<std::string, std::string> token{
+        {"CORDGATE_INTERNAL_TOKEN", "0123456789abcdef"}
+    };
+    const std::map<std::string, std::string> listen{
+        {"internal-listen", "127.0.0.1:5000"}
+    };
+    const auto missing = folder.path() + "/missing.yaml";
+    CHECK(load_internal({.file = missing, .environment = token, .flags = listen}).settings);
+    CHECK_FALSE(load_internal({.file = missing, .environment = {}, .flags = listen}).settings);
+    CHECK_FALSE(load_internal({.file = missing, .environment = token, .flags = {}}).settings);
+    CHECK(load_internal({.file = "", .environment = {}, .flags = listen}).settings);
+    CHECK_FALSE(
+        load_internal({.file = "", .environment = {}, .flags = {{"internal-x", "1"}}}).settings);
+}
+
 TEST_CASE("an address that browsers cannot come back to is a warning") {
     auto bare = without("CORDGATE_SERVER_TRUSTED_PROXIES");
     check_warned({"nothing speaks TLS", "log: {}\n", "TLS must end in a proxy"}, bare);
