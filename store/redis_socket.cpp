@@ -13,6 +13,9 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <vector>
+
+#include "core/resolver.hpp"
 
 namespace cordgate::redis {
 namespace {
@@ -30,18 +33,30 @@ struct FreeAddresses {
 };
 using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
-Result<Addresses> look_up(const RedisUrl& url) {
+/// One for all connections: a look-up that hangs hangs once.
+Resolver& resolver() {
+    static Resolver names(resolve_host, ErrorSource::store);
+    return names;
+}
+
+Result<std::vector<std::string>> look_up(const std::string& host, Deadline deadline) {
+    if (Resolver::is_address(host)) return std::vector{host};
+    resolver().forget(host);
+    auto found = resolver().find(host, deadline);
+    if (found) return found;
+    return store_error(found.error().kind, "Redis: looking up " + found.error().detail);
+}
+
+/// Of an address in digits, which nobody is asked about.
+Result<Addresses> parse_address(const std::string& address, unsigned port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
-    addrinfo* list = nullptr;
-    const auto port = std::to_string(url.port);
-    const int code = ::getaddrinfo(url.host.c_str(), port.c_str(), &hints, &list);
-    if (code != 0) {
-        return store_error(ErrorKind::unavailable,
-                           "Redis: looking up " + url.host + ": " + ::gai_strerror(code));
-    }
-    return Addresses(list);
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+    addrinfo* parsed = nullptr;
+    const int code = ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &parsed);
+    if (code == 0) return Addresses(parsed);
+    return store_error(ErrorKind::unavailable, "Redis: " + address + ": " + ::gai_strerror(code));
 }
 
 int wait_time(Deadline deadline) {
@@ -86,11 +101,13 @@ Result<std::unique_ptr<Socket>> Socket::connect(const RedisUrl& url, Deadline de
                     std::min(url.unix_path.size(), sizeof address.sun_path - 1));
         return attempt(reinterpret_cast<const sockaddr*>(&address), sizeof address);
     }
-    const auto addresses = look_up(url);
+    const auto addresses = look_up(url.host, deadline);
     if (!addresses) return addresses.error();
     Error failure = store_error(ErrorKind::unavailable, "Redis: " + url.host + " has no address");
-    for (const auto* at = addresses->get(); at; at = at->ai_next) {
-        auto made = attempt(at->ai_addr, at->ai_addrlen);
+    for (const auto& address : *addresses) {
+        const auto parsed = parse_address(address, url.port);
+        if (!parsed) return parsed.error();
+        auto made = attempt((*parsed)->ai_addr, (*parsed)->ai_addrlen);
         if (made) return made;
         failure = made.error();
     }

@@ -31,8 +31,8 @@ public:
 /// A TCP connection or a unix socket.
 class Socket final : public Stream {
 public:
-    /// Tries each address of the host in turn. (Looking a name up is the system's,
-    /// with the system's time-outs.)
+    /// Tries each address of the host in turn. A name is looked up each time, since it may
+    /// lead elsewhere after a fail-over; while nobody can tell, to where it led before.
     static Result<std::unique_ptr<Socket>> connect(const RedisUrl& url, Deadline deadline);
     ~Socket() override;
     Socket(const Socket&) = delete;

@@ -80,6 +80,21 @@ std::optional<SessionRow> read_session(std::string_view key, View reply, std::si
                       std::string(reply[first + 5].text())};
 }
 
+/// Of a key that is not there.
+bool is_nothing(View fields) {
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        if (!fields[i].is_nil()) return false;
+    }
+    return true;
+}
+
+/// Somebody else wrote to our key: there is something, and no key of ours opens it.
+SessionRow foreign_row(const std::string& key) {
+    SessionRow row;
+    row.key = key;
+    return row;
+}
+
 Result<bool> read_flag(Result<redis::Reply> reply) {
     if (!reply) return reply.error();
     const auto number = reply->view().integer();
@@ -187,10 +202,12 @@ Result<std::optional<SessionRow>> RedisStore::find(const std::string& key) {
     const auto reply = client_->command({"HMGET", name, "h", "u", "c", "l", "e", "s"}, Repeat::yes);
     if (!reply) return reply.error();
     if (reply->view().is_error()) {
-        if (reply->view().text().starts_with("WRONGTYPE")) return std::optional<SessionRow>();
+        if (reply->view().text().starts_with("WRONGTYPE")) return std::optional(foreign_row(key));
         return redis::to_failure(reply->view());
     }
-    return read_session(key, reply->view(), 0);
+    if (is_nothing(reply->view())) return std::optional<SessionRow>();
+    auto row = read_session(key, reply->view(), 0);
+    return row ? std::move(row) : std::optional(foreign_row(key));
 }
 
 Result<std::optional<SessionRow>> RedisStore::find_handle(const std::string& handle) {

@@ -73,6 +73,7 @@ public:
 
     /// Adds a session; never replaces one, by key or by handle.
     virtual Result<void> insert(const SessionRow& row) = 0;
+    /// What others wrote over a row may come without `sealed`.
     virtual Result<std::optional<SessionRow>> find(const std::string& key) = 0;
     virtual Result<std::optional<SessionRow>> find_handle(const std::string& handle) = 0;
     /// Replaces `expires`, `sealed` and, unless it is known to be later,

@@ -16,7 +16,6 @@
 #include <thread>
 
 #include "core/ascii.hpp"
-#include "core/discord/resolver.hpp"
 
 namespace cordgate::discord {
 namespace {
@@ -240,7 +239,9 @@ bool HttpAnswer::is_page() const {
 class HttpClient::Impl {
 public:
     explicit Impl(HttpOptions options)
-        : options_(std::move(options)), pool_(options_), resolver_(options_.resolve) {
+        : options_(std::move(options)),
+          pool_(options_),
+          resolver_(options_.resolve, ErrorSource::discord) {
         // OpenSSL writes without MSG_NOSIGNAL: a peer that went away must be
         // an error, not the end of the process.
         std::signal(SIGPIPE, SIG_IGN);

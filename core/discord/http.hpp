@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/resolver.hpp"
 #include "core/result.hpp"
 #include "core/url.hpp"
 
@@ -39,11 +40,6 @@ struct HttpCall {
     /// closed while it idled.
     bool on_fresh_connection = false;
 };
-
-/// Addresses of a host name, best first. May block; called from a thread of its own.
-using Resolve = std::function<Result<std::vector<std::string>>(const std::string& host)>;
-/// getaddrinfo.
-Result<std::vector<std::string>> resolve_host(const std::string& host);
 
 struct HttpOptions {
     Origin origin;

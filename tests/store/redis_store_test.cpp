@@ -1,5 +1,7 @@
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -23,6 +25,28 @@
 using namespace cordgate;
 using namespace cordgate::test;
 using SteadyClock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr const char* silent_name = "silent.invalid";
+std::atomic<bool> names_are_silent{false};
+std::atomic<int> unanswered{0};  ///< those who wait for an answer about silent_name
+
+}  // namespace
+
+// In place of the C library's, for all of this program.
+extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints,
+                           addrinfo** list) {
+    if (host && std::string_view(host) == silent_name) {
+        ++unanswered;
+        while (names_are_silent) std::this_thread::sleep_for(1ms);
+        --unanswered;
+        return EAI_NONAME;
+    }
+    using Function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+    static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+    return real(host, service, hints, list);
+}
 
 namespace {
 
@@ -66,6 +90,7 @@ public:
         thread_.join();
         ::close(listener_);
     }
+    int connections() const { return connections_; }
     RedisUrl url() const {
         RedisUrl url;
         url.unix_path = directory_.file("fake.sock");
@@ -81,6 +106,7 @@ private:
             if (::poll(waiting.data(), waiting.size(), 10) <= 0) continue;
             if (waiting[0].revents != 0) {
                 waiting.push_back({::accept(listener_, nullptr, nullptr), POLLIN, 0});
+                ++connections_;
                 continue;
             }
             for (std::size_t i = waiting.size() - 1; i > 0; --i) {
@@ -116,6 +142,7 @@ private:
     TempDir directory_;
     int listener_ = -1;
     std::atomic<bool> stopping_{false};
+    std::atomic<int> connections_{0};
     std::thread thread_;
 };
 
@@ -212,6 +239,27 @@ TEST_CASE("L18 L19 after a time-out no answer is ever taken for another's") {
     }
 }
 
+TEST_CASE("L18 names that nobody looks up in time hold no call, and are asked for once") {
+    RedisUrl url;
+    url.host = silent_name;
+    url.port = 6379;
+    names_are_silent = true;
+    {
+        RedisStore store(url, impatient());
+        REQUIRE(store.warnings().size() == 1);
+        CHECK(contains(store.warnings()[0], silent_name));
+        REQUIRE(comes_true([] { return unanswered == 1; }));
+        for (int i = 0; i < 3; ++i) {
+            const auto found = store.find(sha256("a"));
+            REQUIRE_FALSE(found);
+            CHECK(found.error().source == ErrorSource::store);
+        }
+        CHECK(unanswered == 1);
+    }
+    names_are_silent = false;
+    CHECK(comes_true([] { return unanswered == 0; }));
+}
+
 TEST_CASE("L18 a change that timed out is a failure, whether it took place or not") {
     RedisServer server;
     RedisStore patient(server.url(), at_noon());
@@ -250,6 +298,8 @@ TEST_CASE("L20 L27 whatever Redis says instead of an answer is a failure with it
         {"-CLUSTERDOWN The cluster is down\r\n",                         ErrorKind::unavailable,     "Cluster"           },
         {"-MASTERDOWN Link with MASTER is down\r\n",                     ErrorKind::unavailable,     "without its master"},
         {"-NOAUTH Authentication required.\r\n",                         ErrorKind::unavailable,     "needs a password"  },
+        {"-WRONGPASS invalid username-password pair\r\n",                ErrorKind::unavailable,
+         "check user and password"                                                                                       },
         {"-NOPERM this user has no permissions\r\n",                     ErrorKind::unavailable,     "may not do that"   },
         {"-MISCONF Redis is configured to save RDB snapshots\r\n",       ErrorKind::unavailable,
          "cannot write to its disk"                                                                                      },
@@ -274,6 +324,25 @@ TEST_CASE("L20 L27 whatever Redis says instead of an answer is a failure with it
         CHECK_FALSE(store.take_login(sha256("a")));
         // On a connection that works.
         CHECK(comes_true([&] { return store.ping().has_value(); }));
+    }
+}
+
+TEST_CASE("L20 a Redis that is none to write to is looked for anew, others are asked again") {
+    const std::pair<const char*, int> rows[] = {
+        {"-READONLY You can't write against a read only replica.\r\n",   1},
+        {"-MASTERDOWN Link with MASTER is down\r\n",                     1},
+        {"-NOAUTH Authentication required.\r\n",                         1},
+        {"-OOM command not allowed when used memory > 'maxmemory'.\r\n", 0},
+        {"-LOADING Redis is loading the dataset in memory\r\n",          0},
+    };
+    for (const auto& [said, connections] : rows) {
+        CAPTURE(std::string(said));
+        FakeRedis fake(said);
+        RedisStore store(fake.url(), at_noon());
+        CHECK_FALSE(store.erase(sha256("a")));
+        const int before = fake.connections();
+        CHECK_FALSE(store.erase(sha256("a")));
+        CHECK(fake.connections() - before == connections);
     }
 }
 
@@ -361,32 +430,33 @@ TEST_CASE("L22 after FLUSHALL nobody is logged in, and nothing fails") {
     CHECK(store.find_handle("handle-a")->has_value());
 }
 
-TEST_CASE("L24 a key of ours that others wrote is no session") {
+TEST_CASE("L24 a key of ours that others wrote is no session, and counted") {
     RedisServer server;
     RedisStore store(server.url(), at_noon());
     REQUIRE(store.insert(session_row("sound")));
     const auto name = RedisStore::prefix + ("s:" + sha256("a"));
-    const std::function<void()> damages[] = {
-        [&] {
-            (void)server.ask({"SET", name, "garbage"});
-        },
-        [&] {
-            (void)server.ask({"LPUSH", name, "garbage"});
-        },
-        [&] {
-            (void)server.ask({"HSET", name, "other", "field"});
-        },
-        [&] {
-            (void)server.ask(
-                {"HSET", name, "h", "x", "u", "1", "c", "x", "l", "", "e", "x", "s", ""});
-        },
+    const std::vector<redis::Words> damages = {
+        {"SET", name,      "garbage"},
+        {      "LPUSH", name, "garbage"         },
+        { "HSET",  name,        "h",          "x"},
+        { "HSET",  name,        "h",       "x", "u", "1", "c", "x", "l", "", "e", "x", "s", ""},
+        {   "HSET",  name,        "other",               "field"},
     };
     for (const auto& damage : damages) {
         (void)server.ask({"DEL", name});
-        damage();
+        (void)server.ask(damage);
+        // Of ours that no key opens: the log is told how often.
+        const bool is_ours = damage[2] != "other";
         const auto found = store.find(sha256("a"));
         REQUIRE(found);
-        CHECK_FALSE(found->has_value());
+        CHECK(found->has_value() == is_ours);
+        SealedSessions sessions(std::make_unique<RedisStore>(server.url(), at_noon()),
+                                {Secret(std::string(32, 'k'))}, 0s);
+        const auto session = sessions.find(sha256("a"), noon);
+        REQUIRE(session);
+        CHECK_FALSE(session->has_value());
+        CHECK_FALSE(sessions.find(sha256("nobody"), noon)->has_value());
+        CHECK(sessions.unreadable() == (is_ours ? 1 : 0));
         (void)store.touch(sha256("a"), noon);
         (void)store.update(session_row("a"));
         (void)store.erase(sha256("a"));
