@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "core/base64.hpp"
@@ -13,6 +17,20 @@
 
 using namespace cordgate;
 using namespace cordgate::test;
+
+namespace {
+
+/// What statfs(2) takes every file system for; 0: for what it is.
+std::atomic<std::uint32_t> pretended_file_system{0};
+
+}  // namespace
+
+// In place of the C library's, for all of this program.
+extern "C" int statfs(const char* path, struct statfs* status) noexcept {
+    const auto code = static_cast<int>(::syscall(SYS_statfs, path, status));
+    if (code == 0 && pretended_file_system != 0) status->f_type = pretended_file_system;
+    return code;
+}
 
 namespace {
 
@@ -90,6 +108,20 @@ TEST_CASE("L13 a database on a network file system is told from one on a local d
     for (const auto& c : cases) CHECK(files::name_of_network_file_system(c.magic) == c.name);
     CHECK(files::network_file_system("/proc/self/stat").empty());
     CHECK(files::network_file_system("/missing").empty());
+}
+
+TEST_CASE("L13 a database on a network file system is warned of at start, and used") {
+    const TempDir directory;
+    const auto path = directory.file("cordgate.db");
+    CHECK(open_sessions("sqlite:" + path, {}, 0s).warnings.empty());
+    pretended_file_system = NFS_SUPER_MAGIC;
+    const auto opened = open_sessions("sqlite:" + path, {}, 0s);
+    pretended_file_system = 0;
+    REQUIRE(opened.warnings.size() == 1);
+    CHECK(contains(opened.warnings[0], path));
+    CHECK(contains(opened.warnings[0], "NFS"));
+    CHECK(contains(opened.warnings[0], "local disk"));
+    CHECK(opened.sessions->create(SessionToken::make(), a_session()));
 }
 
 TEST_CASE("memory: works without keys, and forgets everything") {

@@ -156,7 +156,7 @@ TEST_CASE("times beyond all calendars decode to times one can calculate with") {
     CHECK(decoded->expires_at - noon > 24h);
 }
 
-TEST_CASE("G26 a session that version 1 or 2 wrote is read as it was") {
+TEST_CASE("G26 a session that version 1, 2 or 3 wrote is read as it was") {
     auto bytes = version_2;
     std::string extras = "extras";
     SUBCASE("2") {}
@@ -164,6 +164,12 @@ TEST_CASE("G26 a session that version 1 or 2 wrote is read as it was") {
         bytes[0] = '\1';
         bytes.resize(bytes.size() - 8 - extras.size());
         extras = "";
+    }
+    SUBCASE("3, where all members had one time, behind the last of them") {
+        bytes = codec::encode(*codec::decode_session(version_2)).reveal();
+        const auto time = *hex_decode("0780ac16a9431218");
+        bytes.erase(bytes.find(time), time.size());
+        bytes[0] = '\3';
     }
     const auto decoded = codec::decode_session(bytes);
     REQUIRE(decoded);

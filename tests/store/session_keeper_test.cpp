@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/base64.hpp"
 #include "core/discord/failure.hpp"
 #include "core/rule.hpp"
 #include "store/sealed_sessions.hpp"
@@ -162,7 +163,14 @@ public:
         }
         return MemoryStore::replace(row, expected);
     }
+    Result<bool> renew_lease(const std::string& name, const std::string& holder,
+                             std::chrono::milliseconds duration) override {
+        const auto renewed = MemoryStore::renew_lease(name, holder, duration);
+        if (renewed && *renewed) ++lease_renewals;
+        return renewed;
+    }
     std::atomic<int> writes_fail = 0;
+    std::atomic<int> lease_renewals = 0;
 };
 
 /// Ann, signed in, and what keeps her session.
@@ -650,6 +658,37 @@ TEST_CASE("G13 G14 of fifty at the refresh point on two replicas, one renews and
     CHECK(house.known().session.grant.access_token.reveal() == "access 2");
 }
 
+TEST_CASE("G14 the lease of a replica that died is waited out; its work is done once") {
+    House house;
+    house.pass(6 * 24h);
+    const auto known = house.known();
+    const auto begin = std::chrono::steady_clock::now();
+    REQUIRE(*house.sessions->try_lease("grant " + base64url_encode(house.digest), "dead", 300ms));
+    CHECK(house.keepers.front()->access_token(known)->reveal() == "access 2");
+    CHECK(std::chrono::steady_clock::now() - begin >= 300ms);
+    CHECK(house.discord.count("refresh") == 1);
+}
+
+TEST_CASE("G14 whoever loses the race takes what the winner wrote, without a call") {
+    House house(House::default_settings(), 2);
+    house.pass(6 * 24h);
+    const auto known = house.known();
+    const auto lease = "grant " + base64url_encode(house.digest);
+    REQUIRE(*house.sessions->try_lease(lease, "winner", 60s));
+    std::thread loser([&] {
+        CHECK(house.keepers.back()->access_token(known)->reveal() == "access of the winner");
+    });
+    REQUIRE(*house.sessions->change(house.digest, house.now, [&](Session& session) {
+        session.grant.access_token = Secret("access of the winner");
+        session.grant.refresh_token = Secret("refresh of the winner");
+        session.grant.issued_at = house.now;
+        session.grant.expires_at = house.now.load() + 7 * 24h;
+        return true;
+    }));
+    loser.join();
+    CHECK(house.discord.count("refresh") == 0);
+}
+
 TEST_CASE("G15 an answer that was lost after the rotation ends in a login, without a loop") {
     House house;
     house.pass(6 * 24h);
@@ -749,6 +788,8 @@ TEST_CASE("the new pair is durable before it is used, and not lost while the sto
         house.store->writes_fail = 2;
         CHECK(house.keepers.front()->access_token(house.known())->reveal() == "access 2");
         CHECK(house.known().session.grant.access_token.reveal() == "access 2");
+        // G14: nobody else gets the turn meanwhile.
+        CHECK(house.store->lease_renewals == 3);
     }
     SUBCASE("for longer") {
         house.store->writes_fail = 1000;

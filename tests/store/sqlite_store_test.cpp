@@ -45,6 +45,22 @@ std::string integrity(const std::string& path) {
     return verdict ? *verdict : verdict.error().detail;
 }
 
+/// As the sqlite3 program does it.
+bool back_up(const std::string& path, const std::string& copy) {
+    sqlite3* from = nullptr;
+    sqlite3* to = nullptr;
+    bool is_done = sqlite3_open(path.c_str(), &from) == SQLITE_OK &&
+                   sqlite3_open(copy.c_str(), &to) == SQLITE_OK;
+    if (auto* const backup = is_done ? sqlite3_backup_init(to, "main", from, "main") : nullptr) {
+        int code = SQLITE_OK;
+        while (code == SQLITE_OK) code = sqlite3_backup_step(backup, 100);
+        is_done = code == SQLITE_DONE && sqlite3_backup_finish(backup) == SQLITE_OK;
+    }
+    sqlite3_close(from);
+    sqlite3_close(to);
+    return is_done;
+}
+
 mode_t mode_of(const std::string& path) {
     struct stat status {};
     REQUIRE(::stat(path.c_str(), &status) == 0);
@@ -146,6 +162,45 @@ TEST_CASE("L2 two writers of one row never lose an update to a stale snapshot") 
     second.join();
     CHECK(failures == 0);
     CHECK(one.find(sha256("0"))->value().last_seen == noon + 99s);
+}
+
+TEST_CASE("L2 transactions that read before they write lose no update, and none fails") {
+    const TempDir directory;
+    const auto path = make_database(directory, 1);
+    std::atomic<int> failures{0};
+    const auto count_up = [&] {
+        auto database = Database::open(path, 30s);
+        for (int i = 0; i < 50; ++i) {
+            auto transaction = sqlite::Transaction::begin(*database);
+            const auto known = database->integer("SELECT created FROM sessions");
+            std::this_thread::yield();
+            const bool done = transaction && known &&
+                              database->change("UPDATE sessions SET created = ?", *known + 1) &&
+                              transaction->commit();
+            if (!done) ++failures;
+        }
+    };
+    auto reader = Database::open(path, 2s);
+    REQUIRE(reader);
+    const auto before = *reader->integer("SELECT created FROM sessions");
+    std::thread first(count_up);
+    std::thread second(count_up);
+    first.join();
+    second.join();
+    CHECK(failures == 0);
+    CHECK(*reader->integer("SELECT created FROM sessions") == before + 100);
+}
+
+TEST_CASE("L4 a database that turns read-only while it is open is unavailable for changes") {
+    const TempDir directory;
+    auto database = Database::open(make_database(directory, 1), 2s);
+    REQUIRE(database);
+    REQUIRE(database->execute("PRAGMA query_only = 1"));  // the same SQLITE_READONLY
+    const auto changed = database->change("DELETE FROM sessions");
+    REQUIRE_FALSE(changed);
+    CHECK(changed.error().kind == ErrorKind::unavailable);
+    CHECK(changed.error().source == ErrorSource::store);
+    CHECK(database->integer("SELECT count(*) FROM sessions"));
 }
 
 TEST_CASE("L3 when there is no space, writes are unavailable, reads go on, and it recovers") {
@@ -406,6 +461,46 @@ TEST_CASE("L8 without its -wal and -shm files the database is sound, with what w
     CHECK(integrity(copy) == "ok");
 }
 
+TEST_CASE("L8 what a process that was killed leaves is used, or refused with its name") {
+    const TempDir directory;
+    const auto path = make_database(directory, 20);
+    const auto copy = directory.file("copy.db");
+    {
+        SqliteStore store(path);
+        REQUIRE(store.insert(session_row("in the wal")));
+        for (const auto* end : {"", "-wal", "-shm"})
+            std::filesystem::copy_file(path + end, copy + end);
+    }
+    const auto finds = [&](const std::string& name) {
+        return SqliteStore(copy).find(sha256(name))->has_value();
+    };
+    SUBCASE("all of it") {
+        CHECK(finds("in the wal"));
+    }
+    SUBCASE("without the -shm file") {
+        std::filesystem::remove(copy + "-shm");
+        CHECK(finds("in the wal"));
+    }
+    SUBCASE("without the -wal file") {
+        std::filesystem::remove(copy + "-wal");
+        CHECK_FALSE(finds("in the wal"));
+        CHECK(finds("19"));
+    }
+    SUBCASE("with a -shm file that may not be written") {
+        std::filesystem::permissions(directory.path(), std::filesystem::perms(0777));
+        for (const auto* end : {"", "-wal"}) REQUIRE(::chmod((copy + end).c_str(), 0666) == 0);
+        REQUIRE(::chmod((copy + "-shm").c_str(), 0444) == 0);
+        {
+            const Unprivileged user;
+            const auto why = why_refused(copy);
+            CHECK(contains(why, copy));
+            CHECK(contains(why, "can be written"));
+        }
+        CHECK(finds("in the wal"));
+    }
+    CHECK(integrity(copy) == "ok");
+}
+
 TEST_CASE("L11 two stores on one file see each other's commits at once") {
     const TempDir directory;
     const auto path = directory.file("cordgate.db");
@@ -449,8 +544,13 @@ TEST_CASE("L14 a backup taken while sessions are written is a whole database") {
     std::thread writer([&] {
         for (int i = 0; !stop; ++i) (void)store.insert(session_row("w" + std::to_string(i)));
     });
-    auto other = Database::open(path, 2s);
-    const auto taken = other->change("VACUUM INTO ?", copy);
+    auto taken = false;
+    SUBCASE("by SQLite itself") {
+        taken = Database::open(path, 2s)->change("VACUUM INTO ?", copy).has_value();
+    }
+    SUBCASE("by the sqlite3 program's .backup") {
+        taken = back_up(path, copy);
+    }
     stop = true;
     writer.join();
     REQUIRE(taken);
