@@ -27,8 +27,8 @@ KnownSession known(const LiveSession& live) {
 /// Behind the request's back: whoever comes first pays nothing.
 void ask_ahead(Gate& gate, const LiveSession& live, TimePoint now) {
     auto asked = live.asked_ahead.load(std::memory_order_relaxed);
-    const auto pause = std::chrono::duration_cast<TimePoint::duration>(ahead_pause).count();
-    if (ticks_of(now) - asked < pause) return;
+    const TimePoint last{TimePoint::duration(asked)};
+    if (Span{last, last + ahead_pause}.holds(now)) return;
     if (!live.asked_ahead.compare_exchange_strong(asked, ticks_of(now))) return;
     gate.keeper.confirm(known(live), [](const Confirmation&) {});
 }
@@ -41,9 +41,9 @@ void inherit(const LiveSession& heir, const LiveSession& old) {
 }
 
 LiveSessionPtr successor(const Gate& gate, const Confirmation& news, const LiveSession& old) {
-    auto live = make_live(gate, news.known.session, old.digest, old.cached_at);
+    auto live =
+        make_live(gate, news.known.session, old.digest, old.cached_at, {gate.now(), news.again_at});
     inherit(*live, old);
-    live->again_at = ticks_of(news.again_at);
     return live;
 }
 
@@ -82,9 +82,8 @@ private:
 Error unknown(const LiveSession& live, TimePoint now) {
     Error error{ErrorKind::unavailable, ErrorSource::discord,
                 "Discord has not confirmed this session for too long"};
-    const TimePoint again{TimePoint::duration(live.again_at.load(std::memory_order_relaxed))};
-    if (again > now) {
-        error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(again - now);
+    if (live.pause.holds(now)) {
+        error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(live.pause.until - now);
     }
     return error;
 }
@@ -107,7 +106,7 @@ Task<Result<LiveSessionPtr>> confirm_session(Gate& gate, LiveSessionPtr live) {
     const auto now = gate.now();
     const auto& freshness = live->freshness;
     if (freshness.is_young(now)) co_return live;
-    const bool is_paused = ticks_of(now) < live->again_at.load(std::memory_order_relaxed);
+    const bool is_paused = live->pause.holds(now);
     if (!is_paused && !freshness.is_due(now)) {
         ask_ahead(gate, *live, now);
         co_return live;
@@ -122,7 +121,7 @@ Task<Result<LiveSessionPtr>> confirm_session(Gate& gate, LiveSessionPtr live) {
         live = confirming.live();
         if (state == Confirmation::State::fresh) co_return live;
     }
-    if (is_unusable(*live, now)) co_return unknown(*live, now);
+    if (is_unusable(*live, now)) co_return unknown(*live, gate.now());
     co_return live;
 }
 

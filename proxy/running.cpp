@@ -22,10 +22,6 @@ constexpr auto heard_pause = 5s;
 /// In one call.
 constexpr std::size_t most_asked_for = 500;
 
-TimePoint time_of(const std::atomic<Clock::rep>& ticks) {
-    return TimePoint(TimePoint::duration(ticks.load(std::memory_order_relaxed)));
-}
-
 }  // namespace
 
 Running::~Running() {
@@ -141,8 +137,7 @@ void RunningExchanges::look_at(Running& place, SteadyClock::time_point now) {
         return cut(place);
     }
     note_use(gate_, *live, time);
-    const bool is_confirmed_soon =
-        !live->freshness.is_young(time) && time >= time_of(live->again_at);
+    const bool is_confirmed_soon = !live->freshness.is_young(time) && !live->pause.holds(time);
     // What is too old may be known again, or not matter to this rule: then it is judged.
     if (!is_confirmed_soon || !is_unusable(*live, time)) judge_again(place, *live, now);
     if (is_confirmed_soon) look_closer(digest_);

@@ -25,11 +25,11 @@ struct LiveSession {
     std::string headers;  ///< "X-Discord-User-Id: 1\r\n" lines
     SteadyClock::time_point cached_at;
     Freshness freshness;                           ///< how long what it says may be used
+    Span pause;                                    ///< Discord could not tell: not in this while
     mutable std::atomic<Clock::rep> last_seen{0};  ///< ticks since Clock's epoch
     mutable std::atomic<Clock::rep> touched{0};    ///< last time the store was told
     mutable std::atomic<bool> login_data_pending{false};
     mutable std::atomic<Clock::rep> asked_ahead{0};  ///< last time it was asked for ahead of need
-    mutable std::atomic<Clock::rep> again_at{0};     ///< Discord could not tell: not before
 };
 
 using LiveSessionPtr = std::shared_ptr<const LiveSession>;

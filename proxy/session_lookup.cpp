@@ -68,8 +68,9 @@ std::optional<std::string_view> SessionDigests::next() {
 }
 
 LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
-                         SteadyClock::time_point read_at) {
+                         SteadyClock::time_point read_at, Span pause) {
     auto live = std::make_shared<LiveSession>();
+    live->pause = pause;
     live->headers = render_identity_headers(session, gate.identity_headers);
     live->cached_at = read_at;
     const auto seen = session.last_seen_at.time_since_epoch();

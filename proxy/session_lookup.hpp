@@ -26,9 +26,9 @@ bool note_use(Gate& gate, const LiveSession& live, TimePoint now);
 bool has_expired(const Gate& gate, const LiveSession& live, TimePoint now);
 
 /// A session as requests will use it, with its headers rendered; what it says was
-/// true at `read_at`.
+/// true at `read_at`. Discord is not to be asked of it in the while `pause`.
 LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
-                         SteadyClock::time_point read_at = SteadyClock::now());
+                         SteadyClock::time_point read_at = SteadyClock::now(), Span pause = {});
 
 /// The well-formed session tokens among the cookies of a request, by digest, at
 /// most four: another site on a parent domain can plant a cookie of our name, and

@@ -15,6 +15,8 @@ public:
         time_ = time_.load() + time;
         passed_ = passed_.load() + time;
     }
+    /// Somebody sets the wall clock back: no time goes by.
+    void set_back(std::chrono::milliseconds time) { time_ = time_.load() - time; }
     /// The machine's clock, ahead by all that passed: for what waits by itself.
     std::chrono::steady_clock::time_point ticks() const {
         return std::chrono::steady_clock::now() + passed_.load();
