@@ -124,7 +124,7 @@ Task<Reply> receive_discord_event(Exchange& exchange) {
         exchange.record.error = describe_error(bytes.error());
         co_return reply::from_error(exchange.page_context(), bytes.error());
     }
-    const auto taken = co_await offload(gate.store_calls,
+    const auto taken = co_await offload(gate.store_changes,
                                         [&] { return take(gate, signature, timestamp, *bytes); });
     if (!taken) {
         exchange.record.error = describe_error(taken.error());

@@ -22,6 +22,7 @@
 #include "proxy/session_cache.hpp"
 #include "proxy/session_moves.hpp"
 #include "proxy/upstream_pool.hpp"
+#include "proxy/use_notes.hpp"
 
 namespace cordgate::proxy {
 
@@ -62,11 +63,15 @@ struct Gate {
     std::string logged_out_cookie;
     std::vector<std::string> own_cookies;
 
-    /// Store calls and name look-ups; calls to Discord that a visitor waits for; and
-    /// sessions that are looked at again. None makes the others wait.
+    /// Look-ups in the store; changes of it, each of which may wait for another program's
+    /// lock; names of upstreams; calls to Discord that a visitor waits for; and sessions that
+    /// are looked at again. None makes the others wait.
     BlockingPool store_calls;
+    BlockingPool store_changes;
+    BlockingPool name_calls;
     BlockingPool discord_calls;
     BlockingPool keeper_calls;
+    UseNotes uses;
     SessionKeeper keeper;  ///< brings what it learns to the cache; what applications ask Discord
 
     std::atomic<bool> draining{false};

@@ -123,16 +123,19 @@ void write_discord(Exposition& out, const Gate& gate) {
 
 void write_pools(Exposition& out, Gate& gate) {
     const auto store = gate.store_calls.load();
+    const auto changes = gate.store_changes.load();
     const auto discord = gate.discord_calls.load();
     out.gauge("blocking_calls_running", "Blocking calls that run, by pool.")
         .samples("pool", {
-                             {"store",   store.running  },
-                             {"discord", discord.running}
+                             {"store",         store.running  },
+                             {"store_changes", changes.running},
+                             {"discord",       discord.running}
     });
     out.gauge("blocking_calls_waiting", "Blocking calls that wait for a thread, by pool.")
         .samples("pool", {
-                             {"store",   store.waiting  },
-                             {"discord", discord.waiting}
+                             {"store",         store.waiting  },
+                             {"store_changes", changes.waiting},
+                             {"discord",       discord.waiting}
     });
     out.gauge("resident_memory_bytes", "Memory of the process.").sample(resident_bytes());
 }

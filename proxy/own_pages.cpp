@@ -157,7 +157,7 @@ Task<Reply> login(Exchange& exchange) {
     auto browser = SessionToken::parse(first_cookie(exchange.head, gate.login_cookie));
     if (!browser) browser = SessionToken::make();
     const auto begun = co_await offload(
-        gate.store_calls, [&] { return gate.login.begin(request, browser->secret().reveal()); });
+        gate.store_changes, [&] { return gate.login.begin(request, browser->secret().reveal()); });
     if (!begun) {
         const auto& error = begun.error();
         exchange.record.error = describe_error(error);
@@ -218,8 +218,8 @@ std::optional<std::string> reloaded_target(const Exchange& exchange, const LiveS
 Task<void> end_oldest(Exchange& exchange, Snowflake user, std::string newest) {
     auto& gate = exchange.gate;
     if (gate.settings.session.max_per_user == 0) co_return;
-    const auto ended =
-        co_await offload(gate.store_calls, [&] { return end_oldest_sessions(gate, user, newest); });
+    const auto ended = co_await offload(gate.store_changes,
+                                        [&] { return end_oldest_sessions(gate, user, newest); });
     if (!ended) log_warn("login", "oldest session not ended: " + describe_error(ended.error()));
     if (ended && *ended > 0) {
         log_info("session.max_per_user",
@@ -234,7 +234,7 @@ Task<void> end_previous(Exchange& exchange) {
     while (const auto candidate = digests.next()) {
         const std::string digest(*candidate);
         const auto ended =
-            co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
+            co_await offload(gate.store_changes, [&] { return gate.sessions.end(digest); });
         if (!ended)
             log_warn("login", "previous session not ended: " + describe_error(ended.error()));
         // Nothing was there: a mark for it would only be something to collect.
@@ -348,7 +348,7 @@ Task<Reply> log_out(Exchange& exchange) {
             continue;
         }
         const auto ended =
-            co_await offload(gate.store_calls, [&] { return gate.sessions.end(digest); });
+            co_await offload(gate.store_changes, [&] { return gate.sessions.end(digest); });
         if (!ended) {
             exchange.record.error = describe_error(ended.error());
             co_return reply::from_error(exchange.page_context(), ended.error());

@@ -99,7 +99,7 @@ public:
         : gate_(gate),
           clients_(clients),
           tls_(std::move(tls)),
-          upstreams_(loop_, gate.store_calls, gate.settings.upstreams, gate.upstream_tls,
+          upstreams_(loop_, gate.name_calls, gate.settings.upstreams, gate.upstream_tls,
                      gate.settings.server.timeouts.connect),
           running_(gate, loop_),
           context_{gate, loop_, upstreams_, running_} {}
@@ -412,6 +412,9 @@ void Server::stop() {
     impl_->internal.stop();
     impl_->gate.keeper_calls.join();
     impl_->gate.store_calls.join();
+    impl_->gate.store_changes.join();
+    impl_->gate.name_calls.join();
+    impl_->gate.uses.join();
     impl_->gate.discord_calls.join();
     for (const auto& path : impl_->unix_paths) ::unlink(path.c_str());
 }

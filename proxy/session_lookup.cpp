@@ -41,11 +41,7 @@ bool note_use(Gate& gate, const LiveSession& live, TimePoint now) {
     if (ticks - told < due || !live.touched.compare_exchange_strong(told, ticks)) {
         return false;
     }
-    gate.store_calls.run([&gate, digest = live.digest, now] {
-        if (const auto done = gate.sessions.touch(digest, now); !done) {
-            log_debug("touch", describe_error(done.error()));
-        }
-    });
+    gate.uses.tell(live.digest, now);
     return true;
 }
 

@@ -177,7 +177,7 @@ void UpstreamExchange::note_login_data_told() {
     auto& gate = x_.gate;
     const auto used =
         std::max(gate.now(), session_->session.created_at + std::chrono::milliseconds(1));
-    gate.store_calls.run([&gate, digest = session_->digest, used] {
+    gate.store_changes.run([&gate, digest = session_->digest, used] {
         if (const auto done = gate.sessions.touch(digest, used); !done) {
             log_warn("login data", describe_error(done.error()));
         }

@@ -1,9 +1,13 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <thread>
 
+#include "store/memory_store.hpp"
+#include "store/sealed_sessions.hpp"
 #include "tests/support/comes_true.hpp"
 #include "tests/support/internal.hpp"
 #include "tests/support/replicas.hpp"
@@ -45,6 +49,53 @@ Script on(const TestClock& clock) {
 int status_of(Browser& visitor, const std::string& path) {
     return visitor.ask("GET", path).status();
 }
+
+/// A store that takes its time for what changes a session that is there.
+class SlowStore final : public SealedSessions {
+public:
+    explicit SlowStore(SessionEvents& events)
+        : SealedSessions(std::make_unique<MemoryStore>(), {Secret(std::string(32, 'k'))}, 1h,
+                         &events) {}
+    ~SlowStore() override { go_on(); }
+
+    Result<void> touch(const std::string& digest, TimePoint when) override {
+        wait();
+        return SealedSessions::touch(digest, when);
+    }
+    Result<bool> end(const std::string& digest) override {
+        wait();
+        return SealedSessions::end(digest);
+    }
+    void hold() {
+        const std::lock_guard lock(mutex_);
+        is_held_ = true;
+    }
+    void go_on() {
+        {
+            const std::lock_guard lock(mutex_);
+            is_held_ = false;
+        }
+        changed_.notify_all();
+    }
+    /// How many wait.
+    int waiting() {
+        const std::lock_guard lock(mutex_);
+        return waiting_;
+    }
+
+private:
+    void wait() {
+        std::unique_lock lock(mutex_);
+        ++waiting_;
+        changed_.wait(lock, [this] { return !is_held_; });
+        --waiting_;
+    }
+
+    std::mutex mutex_;  // guards all below
+    std::condition_variable changed_;
+    bool is_held_ = false;
+    int waiting_ = 0;
+};
 
 }  // namespace
 
@@ -536,4 +587,91 @@ TEST_CASE("G8 requests of a session in the cache are no store call, and use is t
     CHECK(redis.calls("hset") - writes >= 10);
     CHECK(redis.calls("hset") - writes < 30);
     CHECK(redis.calls("evalsha") - scripts < 60 + of_silence());
+}
+
+TEST_CASE("G8 L1 a store that takes its time for changes keeps nobody waiting who is signed in") {
+    TestClock clock;
+    auto script = on(clock);
+    script.session = "lifetime: 30d, idle_timeout: 1h";
+    script.opened = std::make_shared<OpenedStore>();
+    script.opened->events = std::make_unique<SessionEvents>();
+    auto slow = std::make_unique<SlowStore>(*script.opened->events);
+    auto& store = *slow;
+    script.opened->sessions = std::move(slow);
+    script.opened->unreadable = [&store] { return store.unreadable(); };
+    Stage stage(script);
+    constexpr int threads = 4;  // for changes: each is taken up
+    std::vector<Browser> visitors;
+    std::vector<Browser> leavers;
+    for (int i = 0; i < threads; ++i) visitors.push_back(stage.browser_of(demo::fern));
+    for (int i = 0; i < threads; ++i) leavers.push_back(stage.browser_of(demo::robin));
+    store.hold();
+    std::vector<std::thread> leaving;
+    for (auto& leaver : leavers) {
+        leaving.emplace_back([&leaver] { CHECK(leaver.post_form("/logout").status() == 303); });
+    }
+    CHECK(comes_true([&] { return store.waiting() == threads; }));
+    clock.pass(2min);  // each use is to be told
+    for (int round = 0; round < 2; ++round) {
+        for (auto& visitor : visitors) CHECK(status_of(visitor, "/inbox") == 200);
+        clock.pass(1min);
+    }
+    // Whoever is in no cache is looked up in the store meanwhile.
+    auto stranger = stage.browser();
+    stranger.set_cookie("cordgate", std::string(43, 'A'));
+    CHECK(status_of(stranger, "/inbox") == 401);
+    CHECK(store.waiting() > 0);
+    store.go_on();
+    for (auto& thread : leaving) thread.join();
+    for (auto& leaver : leavers) CHECK(status_of(leaver, "/inbox") == 401);
+}
+
+TEST_CASE("G9 G17 after the clock was set back in an outage Discord is asked as soon as ever") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    stage.discord.world().kick(demo::fern, demo::garden);
+    stage.discord.add_fault("*", "502_page", -1);
+    clock.pass(5min);
+    CHECK(status_of(fern, "/garden/") == 200);  // and Discord is not asked for a while
+    stage.discord.clear_faults();
+    clock.set_back(24h);
+    CHECK(status_of(fern, "/garden/") == 403);
+    CHECK(status_of(fern, "/inbox") == 200);
+}
+
+TEST_CASE("G9 G10 all sessions of a user end, those that a clock began which was ahead, too") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    clock.set_back(1h);
+    auto later = stage.browser_of(demo::fern);
+    const Internal api(stage.gate_here().internal_port());
+    const auto all = "/v1/users/" + demo::fern.to_string() + "/sessions";
+    CHECK(api.call("DELETE", all).json()["ended"] == 2);
+    CHECK(status_of(fern, "/inbox") == 401);
+    CHECK(status_of(later, "/inbox") == 401);
+}
+
+TEST_CASE("G16 CVE-2025-53942 CVE-2025-64521 a session that Discord ends leaves nothing to use") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    const auto dead = fern.cookie("cordgate");
+    stage.discord.deauthorize(demo::fern);
+    clock.pass(renewal);
+    const auto page = fern.get("/inbox");
+    CHECK(page.status() == 302);
+    CHECK(page.field("Location").starts_with("/login?rd="));
+    CHECK(status_of(fern, "/inbox") == 401);
+    CHECK(stage.gate_here().sessions().list(demo::fern, "", 10, clock.now())->sessions.empty());
+    // The cookie is left to the next login: were it cleared here, an answer that is late
+    // would take away the one of a login that has just finished.
+    CHECK(page.all("Set-Cookie").empty());
+    stage.discord.approve_as(demo::fern);
+    REQUIRE(fern.visit("/login?rd=/inbox").status() == 200);
+    CHECK(fern.cookie("cordgate") != dead);
+    auto other = stage.browser();
+    other.set_cookie("cordgate", dead);
+    CHECK(status_of(other, "/inbox") == 401);
 }

@@ -21,10 +21,11 @@ config::Settings settings_in(const std::filesystem::path& folder, const std::str
 }  // namespace
 
 GateHere::GateHere(const std::filesystem::path& folder, const std::string& file,
-                   const TestClock& clock)
+                   const TestClock& clock, std::shared_ptr<OpenedStore> opened)
     : settings_(settings_in(folder, file)),
       house_(
-          settings_, [&] { return clock.now(); }, [&] { return clock.ticks(); }) {
+          settings_, [&] { return clock.now(); }, [&] { return clock.ticks(); },
+          std::move(opened)) {
     house_.server.start();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "cmd/cordgate/gate_house.hpp"
@@ -12,8 +13,10 @@ namespace cordgate::test {
 /// Throws std::runtime_error with what is wrong with the configuration.
 class GateHere {
 public:
-    /// `file`: the configuration, as seen from `folder`.
-    GateHere(const std::filesystem::path& folder, const std::string& file, const TestClock& clock);
+    /// `file`: the configuration, as seen from `folder`. `opened`: a store in place of what
+    /// that names.
+    GateHere(const std::filesystem::path& folder, const std::string& file, const TestClock& clock,
+             std::shared_ptr<OpenedStore> opened = nullptr);
     ~GateHere();
     GateHere(const GateHere&) = delete;
     GateHere& operator=(const GateHere&) = delete;

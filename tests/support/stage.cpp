@@ -75,7 +75,8 @@ std::string Stage::yaml(int port) const {
 void Stage::start_gate() {
     folder.write("cordgate.yaml", yaml(port()));
     if (script_.clock) {
-        gate_here_ = std::make_unique<GateHere>(folder.path(), "cordgate.yaml", *script_.clock);
+        gate_here_ = std::make_unique<GateHere>(folder.path(), "cordgate.yaml", *script_.clock,
+                                                script_.opened);
         return;
     }
     gate_ = std::make_unique<Daemon>(folder.path(), "cordgate.yaml", script_.descriptors);

@@ -38,6 +38,8 @@ struct Script {
     std::size_t descriptors = 0;  ///< that the gate may have open; 0: as many as we
     /// Set: Discord goes by it, and so does the gate, which is in this process.
     const TestClock* clock = nullptr;
+    /// With `clock`: the store, in place of what `store` names.
+    std::shared_ptr<OpenedStore> opened = nullptr;
 };
 
 /// The inside of `discord:` that lets the gate be the simulated bot.
