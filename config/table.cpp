@@ -303,7 +303,9 @@ std::vector<Setting> make_table() {
                ),
         choice("log.format", "text", "How it is logged.", {"text", "json"}
                ),
-        boolean("log.access", "true", "One line for each request."),
+        boolean("log.access", "true",
+                "One line for each request. Without it, only for those that fail with 500 or "
+                "above; while the session store fails, one a minute for all."),
     };
 }
 // clang-format on

@@ -138,7 +138,8 @@ void log_access(const AccessRecord& record) {
     // What an operator has to mend is told whatever else is not wanted in the log.
     const auto level = record.status >= 500 ? spdlog::level::warn : spdlog::level::info;
     if (!log.logger || !log.logger->should_log(level)) return;
-    if (!log.access && level == spdlog::level::info) return;
+    const bool is_wanted = log.access && log.logger->should_log(spdlog::level::info);
+    if (!is_wanted && (level == spdlog::level::info || record.is_told)) return;
     Line line(log.json);
     line.add("event", "request");
     line.add("method", record.method);

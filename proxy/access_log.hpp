@@ -29,6 +29,7 @@ struct AccessRecord {
     std::optional<std::chrono::microseconds> upstream;  ///< until the upstream's head
     std::string lacks;                                  ///< what somebody who was denied is missing
     std::string error;                                  ///< kind, source and detail of a failure
+    bool is_told = false;  ///< of that failure the log has a line for all whom it meets
 };
 
 /// Sets the process's logger up: standard error, text or JSON, one line an
@@ -41,7 +42,7 @@ void adjust_logging(const config::Log& log);
 void stop_logging();
 
 /// At level info and only with `log.access`; a status from 500 is a warning, and
-/// is written in any case.
+/// is written in any case, unless `is_told`.
 void log_access(const AccessRecord& record);
 
 /// Events of the process. `event` is a fixed name ("listening"), `text` is

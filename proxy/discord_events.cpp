@@ -120,16 +120,10 @@ Task<Reply> receive_discord_event(Exchange& exchange) {
     if (signature.size() != 128 || timestamp.empty()) co_return not_signed(exchange);
     Share share(gate.event_bytes);
     const auto bytes = co_await read_event(exchange, share);
-    if (!bytes) {
-        exchange.record.error = describe_error(bytes.error());
-        co_return reply::from_error(exchange.page_context(), bytes.error());
-    }
+    if (!bytes) co_return failed(exchange, bytes.error());
     const auto taken = co_await offload(gate.store_changes,
                                         [&] { return take(gate, signature, timestamp, *bytes); });
-    if (!taken) {
-        exchange.record.error = describe_error(taken.error());
-        co_return reply::from_error(exchange.page_context(), taken.error());
-    }
+    if (!taken) co_return failed(exchange, taken.error());
     if (*taken == Verdict::not_signed) co_return not_signed(exchange);
     Reply out;
     out.status = 204;

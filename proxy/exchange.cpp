@@ -4,6 +4,12 @@
 
 namespace cordgate::proxy {
 
+Reply failed(Exchange& exchange, const Error& error) {
+    exchange.record.error = describe_error(error);
+    exchange.record.is_told = error.source == ErrorSource::store;
+    return reply::from_error(exchange.page_context(), error);
+}
+
 Task<void> send_reply(Exchange& exchange, Reply reply) {
     // A body that is still to come would be taken for the next request.
     if (reply.close || exchange.body.needs_reading() || exchange.gate.draining) {

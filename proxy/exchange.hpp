@@ -58,6 +58,9 @@ struct Exchange {
     }
 };
 
+/// What is answered when something failed; noted in the record.
+Reply failed(Exchange& exchange, const Error& error);
+
 /// Sends a small response of our own and notes it in the record.
 Task<void> send_reply(Exchange& exchange, Reply reply);
 

@@ -101,9 +101,7 @@ Task<void> answer_visitor(Exchange& exchange, const Route& route, LiveSessionPtr
 Task<void> look_up_and_answer(Exchange& exchange, Route route) {
     auto found = co_await find_fresh_session(exchange);
     if (!found) {
-        exchange.record.error = describe_error(found.error());
-        co_return co_await send_reply(exchange,
-                                      reply::from_error(exchange.page_context(), found.error()));
+        co_return co_await send_reply(exchange, failed(exchange, found.error()));
     }
     co_await answer_visitor(exchange, route, std::move(*found));
 }

@@ -146,7 +146,7 @@ Task<Reply> login(Exchange& exchange) {
     request.consent_again = switch_account || logged_out;
 
     const auto session = co_await find_session(exchange);
-    if (!session) co_return reply::from_error(exchange.page_context(), session.error());
+    if (!session) co_return failed(exchange, session.error());
     if (*session && !switch_account && gate.login.satisfies((*session)->session, request.profile)) {
         const auto target =
             ReturnPath::parse(request.rd.value_or("/"), gate.login.settings().return_policy);
@@ -160,9 +160,9 @@ Task<Reply> login(Exchange& exchange) {
         gate.store_changes, [&] { return gate.login.begin(request, browser->secret().reveal()); });
     if (!begun) {
         const auto& error = begun.error();
+        if (error.kind != ErrorKind::bad_request) co_return failed(exchange, error);
         exchange.record.error = describe_error(error);
-        if (error.kind == ErrorKind::bad_request) co_return bad_login_link(exchange, error);
-        co_return reply::from_error(exchange.page_context(), error);
+        co_return bad_login_link(exchange, error);
     }
     ++gate.login_counts.begun;
     auto out = reply::redirect(302, begun->location);
@@ -254,7 +254,7 @@ Task<Reply> callback(Exchange& exchange) {
 
     auto finish = [&]() -> Result<FinishedLogin> { return gate.login.finish(request); };
     auto answered = co_await offload(gate.discord_calls, finish);
-    if (!answered) co_return reply::from_error(exchange.page_context(), answered.error());
+    if (!answered) co_return failed(exchange, answered.error());
     auto& finished = *answered;
     if (finished.failure) {
         gate.login_counts.add(*finished.failure);
@@ -316,7 +316,7 @@ void allow_logout_form(Reply& out, const Gate& gate, const ReturnPath& target) {
 
 Task<Reply> ask_to_log_out(Exchange& exchange) {
     const auto session = co_await find_session(exchange);
-    if (!session) co_return reply::from_error(exchange.page_context(), session.error());
+    if (!session) co_return failed(exchange, session.error());
     const auto context = exchange.page_context();
     const auto& paths = exchange.gate.settings.paths;
     if (!*session) {
@@ -349,10 +349,7 @@ Task<Reply> log_out(Exchange& exchange) {
         }
         const auto ended =
             co_await offload(gate.store_changes, [&] { return gate.sessions.end(digest); });
-        if (!ended) {
-            exchange.record.error = describe_error(ended.error());
-            co_return reply::from_error(exchange.page_context(), ended.error());
-        }
+        if (!ended) co_return failed(exchange, ended.error());
         gate.cache.erase(digest);
         if (!session) continue;
         ++gate.login_counts.logouts;
@@ -395,14 +392,13 @@ Task<Reply> connections_page(Exchange& exchange, const LiveSession& live) {
     const KnownSession known{live.digest, live.session};
     auto json = co_await offload(gate.discord_calls, [&] { return connections_of(gate, known); });
     if (json) co_return reply::json(200, *json);
-    exchange.record.error = describe_error(json.error());
-    co_return reply::from_error(exchange.page_context(), json.error());
+    co_return failed(exchange, json.error());
 }
 
 Task<Reply> visitor_page(Exchange& exchange, OwnPage page) {
     const auto& options = exchange.gate.identity_headers;
     const auto found = co_await find_fresh_session(exchange);
-    if (!found) co_return reply::from_error(exchange.page_context(), found.error());
+    if (!found) co_return failed(exchange, found.error());
     if (!*found) co_return not_signed_in(exchange);
     const auto& session = (*found)->session;
     exchange.record.user_id = session.identity.user.id;

@@ -7,6 +7,7 @@
 
 #include "store/sqlite.hpp"
 #include "tests/support/fair_time.hpp"
+#include "tests/support/internal.hpp"
 #include "tests/support/replicas.hpp"
 
 // What befalls the place where sessions are kept, and what visitors of a whole daemon
@@ -192,6 +193,28 @@ TEST_CASE("L3 L5 a full disk: visitors stay, logins and logouts see 503 until th
     CHECK(integrity(disk.file("sessions.db")) == "ok");
 }
 
+TEST_CASE("L5 a log without requests tells of a store that fails once, not for each of them") {
+    Script script;
+    script.log = "access: false";
+    Stage stage(script);
+    auto fern = forgotten_fern(stage);
+    const auto file = stage.folder.file("sessions.db");
+    fs::rename(file, file + ".away");
+    for (int i = 0; i < 20; ++i) {
+        for (const char* path : {"/inbox", "/login", "/logout", "/_cordgate/me"}) {
+            CHECK(fern.get(path).status() == 503);
+        }
+        CHECK(fern.post_form("/logout").status() == 503);
+    }
+    fs::rename(file + ".away", file);
+    CHECK(fern.ask("GET", "/inbox").status() == 200);
+    CHECK(stage.stop_gate() == 0);
+    const auto log = LogArchive::instance().logs().back();
+    CHECK(log.find("the session store fails") != std::string::npos);
+    CHECK(log.find("the session store fails") == log.rfind("the session store fails"));
+    CHECK(log.find("status=503") == std::string::npos);
+}
+
 TEST_CASE("L4 a read-only directory: refuses to start, names it, and starts when it is not") {
     SmallDisk disk;
     Stage stage(on(disk));
@@ -255,10 +278,34 @@ TEST_CASE("L16 a Redis that comes after the daemon is used at once") {
     Stage stage(over(redis));
     check_unavailable(stage.browser().get("/login"));
     CHECK(stage.gate().log().find("nobody can log in until it answers") != std::string::npos);
+    const Internal api(stage);
+    CHECK(api.get("/readyz").status == 503);
+    CHECK(api.get("/healthz").status == 200);
     redis.start();
     CHECK(comes_true([&] { return stage.browser().get("/login").status() == 302; }));
+    CHECK(api.get("/readyz").status == 200);
     auto fern = stage.browser_of(demo::fern);
     CHECK(fern.ask("GET", "/inbox").status() == 200);
+}
+
+TEST_CASE("L19 whoever goes away while Redis hangs leaves no answer to anybody else") {
+    RedisServer redis;
+    Stage stage(over(redis));
+    auto robin = stage.browser_of(demo::robin);
+    auto fern = forgotten_fern(stage);
+    stage.app.forget();
+    const auto ferns =
+        stage.request("GET /of-fern", "Cookie: cordgate=" + fern.cookie("cordgate") + "\r\n");
+    for (int round = 0; round < 3; ++round) {
+        redis.pause();
+        for (int i = 0; i < 8; ++i) Wire(stage.port()).send(ferns);
+        redis.go_on();
+        CHECK(is_back_soon(robin));
+    }
+    for (const auto& seen : stage.app.requests()) {
+        const auto whose = seen.target() == "/of-fern" ? demo::fern : demo::robin;
+        CHECK(seen.field("X-Discord-User-Id") == whose.to_string());
+    }
 }
 
 TEST_CASE("L17 ten seconds without Redis under load: 503 and nothing else, and nothing is lost") {

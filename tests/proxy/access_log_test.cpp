@@ -145,6 +145,24 @@ TEST_CASE("an event's text stays on its line, and log.access turns requests off"
     CHECK(lines[1].ends_with("broken: "));
 }
 
+TEST_CASE("L5 where requests are not wanted, a failure that has its line has no other") {
+    const auto lines = [](bool access) {
+        return lines_logged(
+            config::LogFormat::text,
+            [] {
+                for (const bool is_told : {false, true, true}) {
+                    auto failure = record("/");
+                    failure.status = 503;
+                    failure.is_told = is_told;
+                    log_access(failure);
+                }
+            },
+            access);
+    };
+    CHECK(lines(true).size() == 3);
+    CHECK(lines(false).size() == 1);
+}
+
 TEST_CASE("an error is described with kind, source and detail") {
     CHECK(describe_error({ErrorKind::timed_out, ErrorSource::upstream, "connect"}) ==
           "timed_out upstream: connect");
