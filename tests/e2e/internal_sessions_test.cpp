@@ -177,7 +177,9 @@ TEST_CASE("quartcord C9 C12 C19 C23 H4: a session is listed and shown with what 
     CHECK(unknown.reason() == "no_session");
 }
 
-TEST_CASE("quartcord C21: a session that is ended leaves every cache at once") {
+TEST_CASE(
+    "quartcord C21, G10 CVE-2024-21492 CVE-2025-29928: a session that is ended leaves every cache "
+    "at once") {
     Stage stage;
     const Internal api(stage);
     auto fern = stage.browser_of(demo::fern);
@@ -196,7 +198,33 @@ TEST_CASE("quartcord C21: a session that is ended leaves every cache at once") {
     CHECK_MESSAGE(fern.ask("GET", "/x").status() == 401, "after a restart, too");
 }
 
-TEST_CASE("all sessions of a user end with one call, and of nobody else") {
+TEST_CASE("G25 a handle is a name and never syntax, whatever is in it") {
+    Stage stage;
+    const Internal api(stage);
+    auto fern = stage.browser_of(demo::fern);
+    const auto handle = handle_of(stage, fern);
+    const std::string odd[] = {"%27%20OR%20%271%27=%271",
+                               "'",
+                               "a:b",
+                               "*",
+                               "%25",
+                               handle + "%00",
+                               handle + "'",
+                               handle.substr(1),
+                               handle + "x",
+                               std::string(10'000, 'a')};
+    for (const auto& name : odd) {
+        CAPTURE(name);
+        for (const char* method : {"GET", "DELETE"}) {
+            const auto status = api.call(method, "/v1/sessions/" + name).status;
+            CHECK((status == 400 || status == 404));
+        }
+    }
+    CHECK(api.get("/v1/sessions/" + handle).status == 200);
+    CHECK(fern.ask("GET", "/x").status() == 200);
+}
+
+TEST_CASE("G10 all sessions of a user end with one call, and of nobody else") {
     Stage stage;
     const Internal api(stage);
     auto one = stage.browser_of(demo::robin);
@@ -338,7 +366,7 @@ TEST_CASE("metrics tell what happens, and of nobody") {
     CHECK_FALSE(contains(answer.body, demo::garden.to_string()));
 }
 
-TEST_CASE("the internal API on a unix socket, and cordgate sessions through it") {
+TEST_CASE("G10 the internal API on a unix socket, and cordgate sessions through it") {
     Stage stage;
     const std::string listen = "listen: '127.0.0.1:0'}\nlog";
     auto yaml = stage.yaml(stage.port());
@@ -373,6 +401,28 @@ TEST_CASE("the internal API on a unix socket, and cordgate sessions through it")
         CHECK(listed.code == 0);
         CHECK(contains(listed.output, handle));
         CHECK(contains(listed.output, "Fern"));
+        // Whoever asks needs to know where, and the token; the daemon's file may be none of
+        // their business, or wrong while somebody changes it.
+        const auto where = "unix:" + stage.folder.file("internal.sock");
+        stage.folder.write("client.yaml", "internal: {listen: '" + where + "', " + token_setting +
+                                              "}\nrules: 7\n");
+        const std::vector<std::string> commands[] = {
+            {"sessions", "list"},
+            {"healthcheck"         }
+        };
+        for (const auto& command : commands) {
+            CAPTURE(command.front());
+            auto by_file = command;
+            by_file.insert(by_file.end(), {"--config", "client.yaml"});
+            CHECK(run(stage.folder.path(), by_file).code == 0);
+            const auto by_variables = run(stage.folder.path(), command,
+                                          {
+                                              {"CORDGATE_CONFIG",          "missing.yaml"},
+                                              {"CORDGATE_INTERNAL_LISTEN", where         },
+                                              {"CORDGATE_INTERNAL_TOKEN",  token         }
+            });
+            CHECK(by_variables.code == 0);
+        }
         CHECK_FALSE(contains(sessions({"list", "--user", demo::robin.to_string()}).output, handle));
         CHECK(contains(sessions({"list", "--json"}).output, "\"next_cursor\":null"));
         const auto shown = sessions({"show", handle});

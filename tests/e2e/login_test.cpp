@@ -596,7 +596,8 @@ TEST_CASE("F25 who may not in is told what is missing") {
 }
 
 TEST_CASE(
-    "quartcord B4, F27 F28 oauth2-proxy #1: every login has a session of its own, and ends the one "
+    "quartcord B4, F27 F28 oauth2-proxy #1 mod_auth_openidc 2026: every login has a session of its "
+    "own, and ends the one "
     "before") {
     Stage stage;
     auto browser = stage.browser();
