@@ -28,8 +28,8 @@ InternalProblem explain_unauthorized(const Error& error, const Session* session,
 int status_of_discord(const Error& error) {
     const int status = error.refusal ? error.refusal->status : 0;
     // 401 here is about our own client_secret: the caller's credentials are good.
-    const bool is_refusal = status >= 400 && status < 500 && status != 401 &&
-                            error.kind != ErrorKind::malformed_reply;
+    const bool is_refusal =
+        status >= 400 && status < 500 && status != 401 && error.kind != ErrorKind::malformed_reply;
     return is_refusal ? status : 502;
 }
 
