@@ -123,7 +123,6 @@ struct House {
         options.bot_token = Secret(bot_token);
         options.now = [this] { return time.now(); };
         options.ticks = [this] { return time.ticks(); };
-        options.total_timeout = options.longest_wait = 1h;  // as for queue_patience below
         client = discord::make_client(std::move(options));
         FreshnessSettings settings;
         settings.member_guilds = {demo::garden};
