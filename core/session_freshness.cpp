@@ -22,8 +22,12 @@ bool asks_members(const Session& session, const FreshnessSettings& settings) {
            (settings.has_bot || session.has_scope("guilds.members.read"));
 }
 
+void forget_untold(Session& session, const FreshnessSettings& settings) {
+    if (!session.has_scope("guilds")) session.identity.guilds.reset();
+    if (!asks_members(session, settings)) session.identity.members.clear();
+}
+
 void take_up(Session& session, const TokenGrant& grant, const FreshnessSettings& settings) {
-    const bool told_members = asks_members(session, settings);
     const bool told_address = session.has_scope("email");
     session.grant = grant;
     if (auto& user = session.identity.user; told_address && !session.has_scope("email")) {
@@ -31,8 +35,7 @@ void take_up(Session& session, const TokenGrant& grant, const FreshnessSettings&
         user.verified.reset();
         user.raw.clear();  // to be asked for again
     }
-    if (!session.has_scope("guilds")) session.identity.guilds.reset();
-    if (told_members && !asks_members(session, settings)) session.identity.members.clear();
+    forget_untold(session, settings);
 }
 
 Freshness freshness_of(const Session& session, const FreshnessSettings& settings) {

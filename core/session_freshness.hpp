@@ -52,6 +52,10 @@ bool is_newer(TimePoint a, TimePoint b, TimePoint now);
 /// Whether members are asked for on behalf of this session.
 bool asks_members(const Session& session, const FreshnessSettings& settings);
 
+/// Forgets what the session's grant lets nobody ask for: it would never be asked for again,
+/// and so never be too old.
+void forget_untold(Session& session, const FreshnessSettings& settings);
+
 /// Gives the session a new grant; what that no longer lets Discord tell is not known
 /// any more.
 void take_up(Session& session, const TokenGrant& grant, const FreshnessSettings& settings);

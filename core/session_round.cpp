@@ -46,7 +46,9 @@ Confirmation SessionRound::run() {
         note({ErrorKind::unavailable, ErrorSource::gate, "stopping"});
         return outcome();
     }
-    if (!read_again()) return ended(std::nullopt);
+    // A store that is away ends nothing.
+    const auto read = read_again();
+    if (read && !*read) return ended(std::nullopt);
     Caller caller(known_);
     if (auto failure = tools_.grants.make_ready(caller)) note(*failure);
     take_up(known_.session, caller.grant, settings_);
@@ -57,7 +59,8 @@ Confirmation SessionRound::run() {
     if (caller.ended) return ended(caller.ended);
     take_up(known_.session, caller.grant, settings_);
     take_news(caller);  // what came while this round waited for Discord
-    if (!keep()) return ended(std::nullopt);
+    const auto kept = keep();
+    if (kept && !*kept) return ended(std::nullopt);
     return outcome();
 }
 
@@ -65,18 +68,23 @@ std::optional<Confirmation> SessionRound::learn() {
     take_news(Caller(known_));
     if (!has_news_) return std::nullopt;
     has_news_ = false;
-    if (!read_again()) return ended(std::nullopt);
+    const auto read = read_again();
+    if (!read) return std::nullopt;
+    if (!*read) return ended(std::nullopt);
     take_news(Caller(known_));
-    if (!keep()) return ended(std::nullopt);
+    const auto kept = keep();
+    if (!kept) return std::nullopt;
+    if (!*kept) return ended(std::nullopt);
     return outcome();
 }
 
 /// Another replica may have been here; and what ended needs no look. False: it has ended.
-bool SessionRound::read_again() {
+Result<bool> SessionRound::read_again() {
     auto found = tools_.sessions.find(known_.digest, tools_.now());
-    if (!found) return true;  // a store that is away ends nothing
+    if (!found) return found.error();
     if (!*found) return false;
     known_.session = **std::move(found);
+    forget_untold(known_.session, settings_);
     return true;
 }
 
@@ -237,7 +245,7 @@ void SessionRound::forget_outdated(Identity& identity) const {
 
 // False: the session is gone. A store that is away does not keep what Discord
 // said from being used here.
-bool SessionRound::keep() {
+Result<bool> SessionRound::keep() {
     if (!has_news_) return true;
     const auto now = tools_.now();
     const auto kept = tools_.sessions.change(known_.digest, now, [&](Session& session) {
@@ -256,9 +264,12 @@ bool SessionRound::keep() {
             if (is_newer(membership.at, there.at, now)) there = membership;
         }
         forget_outdated(stored);
+        // The grant may have been renewed meanwhile, with less in it.
+        forget_untold(session, settings_);
+        known_.session = session;
         return true;
     });
-    return !kept || *kept;
+    return kept;
 }
 
 // When something that is due may be asked for, or something else becomes due.

@@ -68,9 +68,9 @@ private:
     std::optional<Error> take(CallTarget target, const discord::CacheEntry& entry);
     void note(const Error& error);
     void forget_outdated(Identity& identity) const;
-    bool keep();
+    Result<bool> keep();
     TimePoint again_at() const;
-    bool read_again();
+    Result<bool> read_again();
     Confirmation ended(std::optional<Error> why);
     Confirmation outcome();
 

@@ -115,10 +115,9 @@ Task<Result<LiveSessionPtr>> confirm_session(Gate& gate, LiveSessionPtr live) {
         Confirming confirming(gate, live);
         const auto state = co_await confirming;
         // What ended meanwhile is not in the cache, and does not come back.
-        if (state == Confirmation::State::ended || !gate.cache.put(confirming.live())) {
-            co_return LiveSessionPtr{};
-        }
-        live = confirming.live();
+        if (state == Confirmation::State::ended) co_return LiveSessionPtr{};
+        live = gate.cache.put(confirming.live(), now);
+        if (!live) co_return LiveSessionPtr{};
         if (state == Confirmation::State::fresh) co_return live;
     }
     if (is_unusable(*live, now)) co_return unknown(*live, gate.now());
@@ -141,7 +140,7 @@ void take_up_confirmation(Gate& gate, const Confirmation& news) {
         log_debug("confirm", "session=" + session.handle + " " + describe_error(**error));
     }
     const auto old = gate.cache.find(digest, SteadyClock::time_point::min());
-    if (old) gate.cache.replace(successor(gate, news, *old));
+    if (old) gate.cache.replace(successor(gate, news, *old), gate.now());
 }
 
 void ask_guilds_again(Gate& gate, const KnownSession& known, Snowflake guild) {
@@ -162,7 +161,7 @@ void ask_guilds_again(Gate& gate, const KnownSession& known, Snowflake guild) {
     // Without the store's mark nobody would be asked; as ever, it is once the time has come.
     if (!changed || !*changed) return;
     const auto old = gate.cache.find(known.digest, SteadyClock::time_point::min());
-    if (old) gate.cache.replace(successor(gate, marked, *old));
+    if (old) gate.cache.overwrite(successor(gate, marked, *old));
 }
 
 }  // namespace cordgate::proxy

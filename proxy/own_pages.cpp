@@ -281,7 +281,8 @@ Task<Reply> callback(Exchange& exchange) {
     ++gate.login_counts.finished;
     for (const auto& warning : finished.warnings) log_warn("login", warning);
     for (auto& document : finished.documents) gate.keeper.cache().put(std::move(document));
-    gate.cache.put(make_live(gate, std::move(*finished.session), finished.token->digest()));
+    gate.cache.put(make_live(gate, std::move(*finished.session), finished.token->digest()),
+                   gate.now());
     auto out = reply::redirect(302, finished.return_to.str());
     out.add("Set-Cookie",
             set_cookie(cookie_attributes(gate, gate.session_cookie),

@@ -201,8 +201,8 @@ Task<void> RunningExchanges::confirm(std::string digest) {
         auto found =
             co_await offload(gate_.store_calls, [&] { return gate_.sessions.find(digest, now); });
         if (found && *found) {
-            live = make_live(gate_, std::move(**found), digest, asked);
-            is_there = gate_.cache.put(live);
+            live = gate_.cache.put(make_live(gate_, std::move(**found), digest, asked), now);
+            is_there = live != nullptr;
         } else if (found) {
             is_there = false;
         } else {

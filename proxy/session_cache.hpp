@@ -42,10 +42,14 @@ public:
 
     /// Null when it is not there or was put in before `not_before`.
     LiveSessionPtr find(std::string_view digest, SteadyClock::time_point not_before);
-    /// False, and ignored, for a session that was erased since it was read from the store.
-    bool put(LiveSessionPtr session);
-    /// Puts it in place of what is there; ignored when nothing is.
-    void replace(LiveSessionPtr session);
+    /// What is to be used from here on: the session, or what is there already and knows more,
+    /// since news may overtake a look at the store. Null, and ignored, for a session that was
+    /// erased since it was read.
+    LiveSessionPtr put(LiveSessionPtr session, TimePoint now);
+    /// Puts it in place of what is there and knows no more; ignored when nothing is.
+    void replace(LiveSessionPtr session, TimePoint now);
+    /// The same, whatever is known.
+    void overwrite(LiveSessionPtr session);
     void erase(const std::string& digest);
     std::size_t size() const;
 
@@ -84,6 +88,7 @@ private:
     };
 
     Shard& shard_of(std::string_view digest);
+    static void forget(Shard& shard, const std::string& digest);
 
     std::size_t max_per_shard_;
     std::vector<Shard> shards_;

@@ -67,6 +67,7 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
                          SteadyClock::time_point read_at, Span pause) {
     auto live = std::make_shared<LiveSession>();
     live->pause = pause;
+    forget_untold(session, gate.keeper.settings());
     live->headers = render_identity_headers(session, gate.identity_headers);
     live->cached_at = read_at;
     const auto seen = session.last_seen_at.time_since_epoch();
@@ -107,8 +108,8 @@ Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
             if (!found) co_return found.error();
             if (!*found && is_over) gate.cache.erase(digest);
             if (!*found) continue;
-            live = make_live(gate, std::move(**found), digest, asked);
-            if (!gate.cache.put(live)) continue;  // it ended while it was read
+            live = gate.cache.put(make_live(gate, std::move(**found), digest, asked), now);
+            if (!live) continue;  // it ended while it was read
         }
         if (note_use(gate, *live, now)) note_move(exchange, *live);
         co_return live;

@@ -859,6 +859,46 @@ TEST_CASE(
     CHECK(staff_of_garden(house.known().session.identity) == Truth::no);
 }
 
+TEST_CASE("G12 F22 what a renewal takes away meanwhile does not come back with a round's answer") {
+    House house;
+    house.pass(50min);
+    std::atomic<bool> is_first = true;
+    house.discord.meanwhile = [&] {
+        if (!is_first.exchange(false)) return;
+        // Another call renews the grant, and Discord gives less than it did.
+        auto less = house.known().session.grant;
+        less.issued_at = house.now;
+        less.scopes = {"identify"};
+        CHECK(house.sessions->change(house.digest, house.now, [&](Session& session) {
+            take_up(session, less, House::default_settings());
+            return true;
+        }));
+    };
+    const auto got = house.confirm();
+    CHECK_FALSE(is_first);
+    for (const auto& session : {got.known.session, house.known().session}) {
+        CHECK_FALSE(session.identity.guilds);
+        CHECK(session.identity.members.empty());
+        CHECK(staff_of_garden(session.identity) == Truth::unknown);
+        CHECK(session.grant.scopes.size() == 1);
+    }
+}
+
+TEST_CASE("G12 G17 a store that is away while news come leaves what is cached as it is") {
+    House house;
+    auto& keeper = *house.keepers.front();
+    const auto known = house.known();
+    house.pass(1min);
+    house.discord.guilds.erase(garden);
+    house.store->writes_fail = 1000;
+    CHECK(keeper.guilds(known, 0s));
+    CHECK(house.confirmations == 0);
+    house.store->writes_fail = 0;
+    CHECK(keeper.guilds(known, 1h));
+    CHECK(house.confirmations == 1);
+    CHECK(staff_of_garden(house.known().session.identity) == Truth::no);
+}
+
 TEST_CASE("an answer of Discord's about somebody else is no answer") {
     House house;
     auto& keeper = *house.keepers.front();
