@@ -301,21 +301,24 @@ std::vector<std::string> describe_for(const Requirement& requirement, const Iden
 }  // namespace
 
 std::string_view ungranted_scope(const Requirement& requirement, const Identity& identity,
-                                 const std::function<bool(std::string_view)>& is_granted) {
+                                 const Askable& askable) {
     using Kind = Requirement::Kind;
     if (holds(requirement, identity) != Truth::unknown) return {};
     std::string_view first;
     for (const auto& part : requirement.parts) {
         if (holds(part, identity) != Truth::unknown) continue;
-        const auto scope = ungranted_scope(part, identity, is_granted);
+        const auto scope = ungranted_scope(part, identity, askable);
         // One that can still be told may decide for any of them.
         if (scope.empty() && requirement.kind == Kind::any) return {};
         if (first.empty()) first = scope;
     }
     if (!requirement.parts.empty()) return first;
-    const std::string_view needed =
-        requirement.kind == Kind::role ? "guilds.members.read" : "guilds";
-    return is_granted(needed) ? std::string_view() : needed;
+    const auto& guilds = requirement.kind == Kind::guild ? requirement.ids : requirement.guilds;
+    const bool by_members = std::any_of(guilds.begin(), guilds.end(), askable.members);
+    if (requirement.kind == Kind::role) return by_members ? "" : "guilds.members.read";
+    // Members tell that somebody is in a guild, and nothing of owners and permissions.
+    if (requirement.kind == Kind::guild && by_members) return {};
+    return askable.guilds ? "" : "guilds";
 }
 
 std::vector<std::string> describe(const Requirement& requirement) {

@@ -54,10 +54,15 @@ std::vector<std::string> describe(const Requirement& requirement);
 /// by the name that this visitor knows.
 std::vector<std::string> missing(const Requirement& requirement, const Identity& who);
 
+/// What can be asked of Discord for a session.
+struct Askable {
+    bool guilds = false;                           ///< the list of guilds
+    std::function<bool(Snowflake guild)> members;  ///< the visitor as a member of this guild
+};
 /// The scope without which Discord will never tell whether `identity` meets `requirement`,
-/// by what the login was not granted; empty where it is known, or can be some time.
+/// by what can be asked; empty where it is known, or can be some time.
 std::string_view ungranted_scope(const Requirement& requirement, const Identity& identity,
-                                 const std::function<bool(std::string_view)>& is_granted);
+                                 const Askable& askable);
 
 enum class Access { everyone, optional, login };
 

@@ -23,6 +23,7 @@
 #include "proxy/session_moves.hpp"
 #include "proxy/upstream_pool.hpp"
 #include "proxy/use_notes.hpp"
+#include "proxy/visitor_share.hpp"
 
 namespace cordgate::proxy {
 
@@ -53,6 +54,7 @@ struct Gate {
     Routes routes;
     SessionCache cache;
     SessionMoves moves;
+    VisitorShare documents;
     LoginLimiter logins;
     UpstreamTlsContexts upstream_tls;
     http::HeadLimits head_limits;

@@ -1,5 +1,7 @@
 #include "proxy/gateway.hpp"
 
+#include <algorithm>
+
 #include "core/ascii.hpp"
 #include "core/path.hpp"
 #include "core/url.hpp"
@@ -59,12 +61,14 @@ bool asks_who(const Rule& rule) {
 
 /// Nobody can tell whether the rule is met: not now, or not with what this login was granted.
 Task<void> answer_unknown(Exchange& exchange, const Rule& rule, const Session& session) {
-    const auto scope =
-        ungranted_scope(*rule.require, session.identity, [&](std::string_view asked) {
-            const bool bot_tells =
-                asked == "guilds.members.read" && exchange.gate.keeper.settings().has_bot;
-            return bot_tells || session.has_scope(asked);
-        });
+    const auto& settings = exchange.gate.keeper.settings();
+    const auto& looked_up = settings.member_guilds;
+    const Askable askable{session.has_scope("guilds"), [&](Snowflake guild) {
+                              const auto end = looked_up.end();
+                              return asks_members(session, settings) &&
+                                     std::find(looked_up.begin(), end, guild) != end;
+                          }};
+    const auto scope = ungranted_scope(*rule.require, session.identity, askable);
     if (scope.empty()) return refuse(exchange, 503, "Discord has not said whether this is allowed");
     exchange.record.verdict = to_string(Verdict::forbidden);
     return send_reply(exchange, denied(exchange, session, rule, scope));

@@ -377,6 +377,8 @@ Task<Reply> guilds_page(Exchange& exchange, const LiveSession& live) {
     auto& gate = exchange.gate;
     const auto known_json = public_guilds_json(live.session, gate.identity_headers);
     if (known_json == "null") co_return missing_scope("guilds");
+    const auto place = gate.documents.enter(live.session.identity.user.id);
+    if (!place) co_return reply::json(200, known_json);
     const KnownSession known{live.digest, live.session};
     auto json = co_await offload(gate.discord_calls, [&] { return guilds_of(gate, known); });
     if (!json) exchange.record.error = describe_error(json.error());
@@ -390,6 +392,13 @@ Task<Reply> connections_page(Exchange& exchange, const LiveSession& live) {
         std::find(configured.begin(), configured.end(), "connections") != configured.end();
     // An older grant may allow more than we ask for now.
     if (!is_told || !live.session.has_scope("connections")) co_return missing_scope("connections");
+    const auto place = gate.documents.enter(live.session.identity.user.id);
+    if (!place) {
+        Error waiting{ErrorKind::unavailable, ErrorSource::gate,
+                      "as many calls of this visitor's wait as may"};
+        waiting.retry_after = std::chrono::seconds(1);
+        co_return failed(exchange, waiting);
+    }
     const KnownSession known{live.digest, live.session};
     auto json = co_await offload(gate.discord_calls, [&] { return connections_of(gate, known); });
     if (json) co_return reply::json(200, *json);
@@ -518,10 +527,12 @@ Reply login_required(const Exchange& exchange) {
 Reply denied(Exchange& exchange, const Session& session, const Rule& rule, std::string_view scope) {
     const auto context = exchange.page_context();
     std::vector<std::string> lacks;
-    if (rule.require) lacks = missing(*rule.require, session.identity);
+    // Whether the rest is missing nobody knows.
     if (!scope.empty()) {
-        lacks.insert(lacks.begin(), "the scope " + std::string(scope) +
-                                        ", which this login was not given: log in again");
+        lacks = {"the scope " + std::string(scope) +
+                 ", which this login was not given: log in again, with the same account"};
+    } else if (rule.require) {
+        lacks = missing(*rule.require, session.identity);
     }
     for (const auto& thing : lacks) {
         exchange.record.lacks += (exchange.record.lacks.empty() ? "" : "; ") + thing;
@@ -538,9 +549,12 @@ Reply denied(Exchange& exchange, const Session& session, const Rule& rule, std::
 
     const auto& user = session.identity.user;
     const auto& paths = exchange.gate.settings.paths;
-    const auto again = login_location(exchange) + "&switch=1";
-    auto out = reply::page(403, denied_page(context, {user.display_name(), user.username}, lacks,
-                                            Href::own(again), Href::own(paths.logout)));
+    const auto again = login_location(exchange);
+    std::optional<Href> login_again;
+    if (!scope.empty()) login_again = Href::own(again);
+    auto out = reply::page(
+        403, denied_page(context, {user.display_name(), user.username}, lacks,
+                         Href::own(again + "&switch=1"), Href::own(paths.logout), login_again));
     allow_logout_form(out, exchange.gate, ReturnPath::root());
     return out;
 }

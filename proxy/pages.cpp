@@ -381,7 +381,7 @@ std::string login_failed_page(const PageContext& context, LoginFailure failure,
 
 std::string denied_page(const PageContext& context, const Account& who,
                         std::span<const std::string> missing, const Href& switch_account,
-                        const Href& logout) {
+                        const Href& logout, const std::optional<Href>& login_again) {
     const std::string_view title = "This account has no access";
     Html page = begin_page(context, title);
     page << "<p class=\"mark warm\">No access \u00b7 <code>forbidden</code></p>\n";
@@ -393,10 +393,13 @@ std::string denied_page(const PageContext& context, const Account& who,
         for (const auto& thing : missing) (page << "<li>").text(thing) << "</li>\n";
         page << "</ul>\n";
     }
-    next_step(page,
-              "Use another account, or ask the people who run this site to give this one access.");
+    next_step(page, login_again ? "Log in again, and allow at Discord what this site asks for."
+                                : "Use another account, or ask the people who run this site to "
+                                  "give this one access.");
     page << "<div class=\"actions\">\n";
-    link_button(page, switch_account, "Use another account", Weight::primary);
+    if (login_again) link_button(page, *login_again, "Log in again", Weight::primary);
+    link_button(page, switch_account, "Use another account",
+                login_again ? Weight::secondary : Weight::primary);
     form_button(page, logout, "Log out", Weight::secondary);
     page << "</div>\n";
     return end_page(std::move(page), context);

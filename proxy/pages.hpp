@@ -85,10 +85,11 @@ struct Account {
     std::string username;
 };
 /// 403: `who` is logged in, and lacks each of `missing` (see `describe(Requirement)`).
-/// Offers another account, and a form that posts to `logout`.
+/// Offers another account, and a form that posts to `logout`; and before them `login_again`,
+/// where the same account needs only that.
 std::string denied_page(const PageContext& context, const Account& who,
                         std::span<const std::string> missing, const Href& switch_account,
-                        const Href& logout);
+                        const Href& logout, const std::optional<Href>& login_again = std::nullopt);
 
 /// Asks whether to log out. The form posts nothing to `logout`?rd=`return_to`.
 std::string logout_page(const PageContext& context, const Href& logout,

@@ -5,6 +5,7 @@
 #include "cmd/cordgate/internal_client.hpp"
 #include "cmd/cordgate/sessions_json.hpp"
 #include "cmd/cordgate/sources.hpp"
+#include "core/printable.hpp"
 #include "core/url.hpp"
 
 // `cordgate sessions`: who is signed in, and who no longer is. Asks a running daemon, so
@@ -16,15 +17,6 @@ namespace {
 int fail(const std::string& why) {
     std::cerr << "cordgate sessions: " << why << '\n';
     return exit_failure;
-}
-
-// What a terminal could take for a command is not shown to it.
-std::string printable(const std::string& text) {
-    std::string out = text;
-    for (auto& c : out) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    }
-    return out;
 }
 
 /// Calls `take` with each page of the sessions asked for, until it has enough.

@@ -21,8 +21,8 @@ namespace cordgate::proxy {
 /// Discord that hangs makes callers fail fast instead of queueing for ever.
 class BlockingPool {
 public:
-    /// At most `max_calls` wait or run at once. What `offload` brings waits no longer than
-    /// `patience` for a thread: whoever asked would have gone.
+    /// At most `max_calls` wait or run at once. What `offload` brings is not run any more when
+    /// a thread is free for it only after `patience`: whoever asked would have gone.
     BlockingPool(std::size_t threads, std::size_t max_calls,
                  SteadyClock::duration patience = SteadyClock::duration::max());
     ~BlockingPool() { join(); }

@@ -153,8 +153,10 @@ TEST_CASE("F22 what no scope can tell is said, what may yet be told is not given
     const auto nothing = visitor();
     const auto lacks = [&](const Requirement& requirement, const Identity& who,
                            std::set<std::string_view> granted = {}) {
-        return ungranted_scope(requirement, who,
-                               [&](std::string_view scope) { return granted.contains(scope); });
+        const Askable askable{granted.contains("guilds"), [&](Snowflake id) {
+                                  return granted.contains("guilds.members.read") && id == guild;
+                              }};
+        return ungranted_scope(requirement, who, askable);
     };
     constexpr std::string_view guilds = "guilds";
     constexpr std::string_view members = "guilds.members.read";
@@ -164,6 +166,10 @@ TEST_CASE("F22 what no scope can tell is said, what may yet be told is not given
     CHECK(lacks(permission(kick_members), nothing, {members}) == guilds);
     CHECK(lacks(role(staff), nothing, {guilds}) == members);
     CHECK(lacks(role(staff), nothing, {members}).empty());
+    CHECK(lacks(role(staff, other_guild), nothing, {members}) == members);
+    CHECK(lacks(in_guild(guild), nothing, {members}).empty());
+    CHECK(lacks(in_guild(other_guild, guild), nothing, {members}).empty());
+    CHECK(lacks(in_guild(other_guild), nothing, {members}) == guilds);
     CHECK(lacks(negate(in_guild(guild)), nothing) == guilds);
     CHECK(lacks(all(user(alice), role(staff)), nothing) == members);
     CHECK(lacks(all(in_guild(guild), role(staff)), nothing, {guilds}) == members);
