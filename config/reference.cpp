@@ -257,7 +257,7 @@ Make a key with `openssl rand -base64 32`.
 | `any: [...]`, `all: [...]`, `not: {...}` | meets one, every one, not this |
 
 Scopes that rules need (`guilds`, `guilds.members.read`) are added to every login. Who was given a grant without them all the same
-gets 403 (`reason: missing_scope`) where a rule cannot be judged without.
+gets 403 (`reason: missing_scope`) where a rule cannot be judged without, and a button to log in again.
 
 `/api/**` covers `/api` and `/api/` as well as everything below. `/api/*` covers one segment below
 `/api/`, `/api` only itself. Rules can be given in the file only, not as a flag or variable.
