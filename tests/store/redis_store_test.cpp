@@ -538,6 +538,9 @@ TEST_CASE("L29 an hour that Redis' clock is wrong ends nothing early") {
     RedisStore store(server.url(), at_noon());
     REQUIRE(store.insert(session_row("a")));
     CHECK(store.find(sha256("a"))->has_value());
+    // Its time to live is counted from our noon.
+    const auto left = server.ask({"PTTL", RedisStore::prefix + ("s:" + sha256("a"))});
+    CHECK(std::chrono::milliseconds(left.view().integer().value_or(-1)) > 24h);
     auto expired = session_row("b");
     expired.expires = noon - 1h;
     REQUIRE(store.insert(expired));
