@@ -13,7 +13,7 @@ RUN apt-get update && \
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         ca-certificates cmake g++ ninja-build \
         libboost1.83-dev libcli11-dev libcpp-httplib-dev libhiredis-dev libspdlog-dev libsqlite3-dev \
-        libssl-dev libyaml-cpp-dev nlohmann-json3-dev && \
+        libssl-dev libyaml-cpp-dev nlohmann-json3-dev prometheus-cpp-dev && \
     rm -rf /var/lib/apt/lists/*
 
 WORKDIR /src

@@ -182,7 +182,11 @@ Task<Connection::Next> Connection::serve_one() {
     // What was cut because of it looks as if the upstream, or the client, had gone.
     if (exchange.session_ended) record.error = "the session has ended";
     record.request_bytes += body.size();
-    worker_.gate.requests.add(record.status);
+    if (exchange.upgraded) {
+        gate.requests.add(record.status);
+    } else {
+        gate.requests.add(record.status, worker_.loop.now() - record.begin);
+    }
     log_access(record);
     // What nobody read, but is here whole, does not keep the next request away.
     while (!body.done() && !body.needs_reading() && body.next_buffered()) continue;
@@ -234,6 +238,7 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     stream_.expires_after(gate.settings.server.timeouts.header);
     const auto sent = co_await stream_.write(rendered.view());
     gate.requests.add(record.status);
+    gate.refusals.add(record.status);
     log_access(record);
     co_return sent ? Next::linger : Next::close;
 }

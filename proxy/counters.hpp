@@ -2,44 +2,65 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "core/login/flow.hpp"
 
 namespace cordgate::proxy {
 
-/// Responses by the class of their status. Counting takes no lock, and threads seldom
-/// meet on one cache line. Thread-safe.
-class StatusCounts {
+/// Responses by the class of their status, and how long they took. Counting takes no
+/// lock, and threads seldom meet on one cache line. Thread-safe.
+class ResponseCounts {
 public:
-    /// By hundreds; [0]: no response was sent.
-    using Totals = std::array<std::uint64_t, 6>;
+    /// Bounds of the classes of duration, in seconds; what takes longer is in none.
+    static constexpr std::array<double, 11> bounds = {0.001, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                      0.25,  0.5,   1,    2.5,   10};
 
-    void add(int status) noexcept {
-        const auto hundreds = static_cast<std::size_t>(status) / 100;
-        auto& counts = shards_[shard_of_thread()].counts;
-        counts[hundreds < counts.size() ? hundreds : 0].fetch_add(1, std::memory_order_relaxed);
-    }
-    Totals totals() const {
-        Totals out{};
-        for (const auto& shard : shards_) {
-            for (std::size_t i = 0; i < out.size(); ++i) out[i] += shard.counts[i];
-        }
-        return out;
-    }
+    struct Totals {
+        /// By hundreds; [0]: no response was sent.
+        std::array<std::uint64_t, 6> by_class{};
+        /// By duration: [i] took at most bounds[i] and longer than the one before it, the
+        /// last took longer than all.
+        std::array<std::uint64_t, bounds.size() + 1> by_duration{};
+        std::chrono::microseconds time{};  ///< of all together
+    };
+
+    /// `time`: from the request's head to the last byte of the response.
+    void add(int status, std::chrono::steady_clock::duration time) noexcept;
+    /// One whose time says nothing: a tunnel's, or of a request that was not read.
+    void add(int status) noexcept;
+    Totals totals() const;
 
 private:
     struct alignas(64) Shard {
-        std::array<std::atomic<std::uint64_t>, 6> counts{};
+        std::array<std::atomic<std::uint64_t>, 6> by_class{};
+        std::array<std::atomic<std::uint64_t>, bounds.size() + 1> by_duration{};
+        std::atomic<std::uint64_t> microseconds{0};
     };
+    static constexpr std::size_t shard_count = 8;
 
-    static std::size_t shard_of_thread() noexcept {
-        static std::atomic<std::size_t> threads{0};
-        thread_local const std::size_t number = threads++;
-        return number % std::tuple_size_v<decltype(shards_)>;
-    }
+    static std::size_t shard_of_thread() noexcept;
 
-    std::array<Shard, 8> shards_;
+    std::array<Shard, shard_count> shards_;
+};
+
+/// Requests that we refused ourselves, by status: what each limit and time-out did.
+/// Thread-safe.
+class RefusalCounts {
+public:
+    /// All that we refuse with; another counts as 500.
+    static constexpr std::array<int, 17> statuses = {400, 401, 403, 404, 405, 408, 413, 414, 415,
+                                                     421, 429, 431, 500, 501, 502, 503, 504};
+
+    /// Counts a `status` of 400 or more.
+    void add(int status) noexcept;
+    std::uint64_t of(int status) const noexcept { return counts_[index_of(status)]; }
+
+private:
+    static std::size_t index_of(int status) noexcept;
+
+    std::array<std::atomic<std::uint64_t>, statuses.size()> counts_{};
 };
 
 /// How logins begin and end. Thread-safe.

@@ -21,6 +21,7 @@ Task<void> send_reply(Exchange& exchange, Reply reply) {
     const std::array<std::string_view, 2> parts{
         exchange.out.view(), bodiless ? std::string_view{} : std::string_view(reply.body)};
     exchange.record.status = reply.status;
+    exchange.gate.refusals.add(reply.status);
     exchange.record.response_bytes = parts[1].size();
     exchange.head_sent = true;
     exchange.stream.expires_after(exchange.gate.settings.server.timeouts.body);

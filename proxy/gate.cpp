@@ -67,6 +67,7 @@ Gate::Gate(const Parts& parts)
       discord(parts.discord),
       login(parts.login),
       now(parts.now),
+      version(parts.version),
       headers(inject_names(settings.headers)),
       identity_headers(header_options(settings)),
       trusted(cidr_texts(settings.server.trusted_proxies)),
@@ -90,6 +91,7 @@ Gate::Gate(const Parts& parts)
               [this](std::function<void()> call) { return keeper_calls.run(std::move(call)); },
               [this](const Confirmation& news) { take_up_confirmation(*this, news); },
               document_limits(settings)}),
+      loaded_at(now()),
       events(parts.events) {
     if (!events) return;
     ended_sessions = events->subscribe([this](const std::string& digest) {

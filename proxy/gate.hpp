@@ -35,6 +35,7 @@ struct Parts {
     LoginFlow& login;
     Now now;
     SessionEvents* events = nullptr;  ///< null: nobody else ends sessions
+    std::string version = {};         ///< as in "1.2.3", for metrics
 };
 
 /// Everything that the workers share. Built once; what is not atomic or guarded
@@ -47,6 +48,7 @@ struct Gate {
     discord::Api& discord;
     LoginFlow& login;
     Now now;
+    const std::string version;
 
     HeaderPolicy headers;
     IdentityHeaderOptions identity_headers;
@@ -80,8 +82,13 @@ struct Gate {
     std::atomic<std::size_t> connections{0};
     std::size_t most_connections = 0;  ///< that descriptors suffice for; set before workers run
     std::atomic<std::size_t> event_bytes{0};  ///< of webhook events that are being read
-    StatusCounts requests;
-    StatusCounts internal_requests;
+    ResponseCounts requests;
+    ResponseCounts internal_requests;
+    RefusalCounts refusals;                                    ///< among the requests
+    std::atomic<std::uint64_t> refused_connections{0};         ///< server.limits.connections
+    std::atomic<std::uint64_t> refused_client_connections{0};  ///< ... connections_per_client
+    std::atomic<bool> reload_failed{false};  ///< settings that were to replace ours are wrong
+    const TimePoint loaded_at;
     LoginCounts login_counts;
 
     SessionEvents* const events;

@@ -128,6 +128,7 @@ private:
     void admit(Descriptor socket, const sockaddr_storage& from);
     Task<void> serve(IdleClient client, TlsContext tls, std::optional<IpAddress> peer,
                      std::string key);
+    /// Counts who is refused.
     bool has_room_for(const std::string& client);
     /// By what it is counted; empty: not at all.
     std::string key_of(const std::optional<IpAddress>& peer) const;
@@ -159,8 +160,13 @@ void Worker::add(ListeningSocket socket) {
 
 bool Worker::has_room_for(const std::string& client) {
     const auto limit = gate_.settings.server.limits.connections;
-    if (limit > 0 && gate_.connections.load() >= limit) return false;
-    return clients_.enter(client);
+    if (limit > 0 && gate_.connections.load() >= limit) {
+        ++gate_.refused_connections;
+        return false;
+    }
+    if (clients_.enter(client)) return true;
+    ++gate_.refused_client_connections;
+    return false;
 }
 
 /// One address of a trusted proxy stands for all of its clients.
@@ -200,6 +206,7 @@ void Worker::refuse(const Descriptor& socket) {
         "\n";
     if (!tls_) ::send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     gate_.requests.add(503);
+    gate_.refusals.add(503);
     if (loop_.now() - last_refusal_ < complaint_pause) return;
     last_refusal_ = loop_.now();
     log_warn("limits", "more clients than server.limits allow; further ones are refused");
@@ -363,6 +370,10 @@ void Server::retire(const Server& successor, Succession& succession) {
     for (auto& worker : impl_->workers) {
         worker.retire(hand_over, [impl = impl_.get()] { ++impl->retired_workers; });
     }
+}
+
+void Server::note_failed_reload() {
+    impl_->gate.reload_failed = true;
 }
 
 bool Server::has_ended() const {

@@ -42,6 +42,8 @@ public:
     /// ones and hands over those that it has before their next request. What is under way
     /// is finished, and tunnels go on. Both must outlive this one's `stop`.
     void retire(const Server& successor, Succession& succession);
+    /// Settings that were to replace these could not be taken up: /metrics says so.
+    void note_failed_reload();
     /// Whether a retired server has nothing to do any more.
     bool has_ended() const;
     /// A client of a retired server, between two requests.

@@ -66,6 +66,6 @@ GateHouse::GateHouse(const config::Settings& settings, const Now& now, const Tic
       discord(std::make_unique<proxy::DiscordWatch>(
           discord::make_client(client_options(settings, now, ticks)), ticks)),
       login(login_settings(settings), *discord, *store.sessions, now),
-      server({settings, *store.sessions, *discord, login, now, store.events.get()}) {}
+      server({settings, *store.sessions, *discord, login, now, store.events.get(), version()}) {}
 
 }  // namespace cordgate

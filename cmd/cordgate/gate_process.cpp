@@ -154,7 +154,10 @@ private:
 
 void Generations::reload(const LoadAgain& load) try {
     const auto settings = load();
-    if (!settings) return proxy::log_error("reload", "the old settings stay: see above");
+    if (!settings) {
+        server().note_failed_reload();
+        return proxy::log_error("reload", "the old settings stay: see above");
+    }
     const bool shares = shares_store(current_->settings.session, settings->session);
     auto next = std::make_unique<Generation>(
         *settings, shares ? current_->house.shared_store : std::shared_ptr<OpenedStore>());
@@ -170,6 +173,7 @@ void Generations::reload(const LoadAgain& load) try {
     proxy::log_info("reload", "settings and certificates are taken up; listening on " + where);
     if (retired_.size() > max_retired) retired_.front()->house.server.drain();
 } catch (const std::exception& problem) {
+    server().note_failed_reload();
     proxy::log_error("reload", std::string(problem.what()) + "; the old settings stay");
 }
 

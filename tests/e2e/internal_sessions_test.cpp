@@ -329,43 +329,6 @@ TEST_CASE("quartcord C19: tokens are handed out where that is allowed, never the
     }
 }
 
-TEST_CASE("metrics tell what happens, and of nobody") {
-    Stage stage;
-    const Internal api(stage);
-    auto fern = stage.browser_of(demo::fern);
-    const auto handle = handle_of(stage, fern);
-    fern.get("/x");
-    stage.ask(stage.request("GET /members"));
-    CHECK(api.get("/v1/sessions/" + handle + "/guilds?max_age=0").status == 200);
-    CHECK(api.get("/v1/sessions/" + handle + "/guilds").status == 200);
-    CHECK(fern.post_form("/logout").status() == 303);
-    const auto answer = api.get("/metrics");
-    CHECK(answer.status == 200);
-    CHECK(answer.field("Content-Type").starts_with("text/plain; version=0.0.4"));
-    const auto value = [&](const std::string& series) {
-        const auto at = answer.body.find("\n" + series + " ");
-        REQUIRE_MESSAGE(at != std::string::npos, series);
-        return std::atoll(answer.body.c_str() + at + series.size() + 2);
-    };
-    CHECK(value("cordgate_requests_total{status=\"2xx\"}") >= 2);
-    CHECK(value("cordgate_requests_total{status=\"4xx\"}") >= 1);
-    CHECK(value("cordgate_logins_begun_total") == 1);
-    CHECK(value("cordgate_logins_total{result=\"ok\"}") == 1);
-    CHECK(value("cordgate_logins_total{result=\"access_denied\"}") == 0);
-    CHECK(value("cordgate_logouts_total") == 1);
-    CHECK(value("cordgate_sessions_ended_total") >= 1);
-    CHECK(value("cordgate_session_cache_lookups_total{result=\"hit\"}") >= 1);
-    CHECK(value("cordgate_discord_cache_lookups_total{result=\"miss\"}") >= 1);
-    CHECK(value("cordgate_discord_cache_lookups_total{result=\"hit\"}") >= 1);
-    CHECK(value("cordgate_discord_calls_total{status=\"2xx\"}") >= 3);
-    CHECK(value("cordgate_discord_rate_limited_total") == 0);
-    CHECK(value("cordgate_internal_requests_total{status=\"2xx\"}") >= 2);
-    CHECK(value("cordgate_blocking_calls_waiting{pool=\"store\"}") >= 0);
-    CHECK(value("cordgate_resident_memory_bytes") > 1000000);
-    CHECK_FALSE(contains(answer.body, demo::fern.to_string()));
-    CHECK_FALSE(contains(answer.body, demo::garden.to_string()));
-}
-
 TEST_CASE("G10 the internal API on a unix socket, and cordgate sessions through it") {
     Stage stage;
     const std::string listen = "listen: '127.0.0.1:0'}\nlog";

@@ -29,6 +29,7 @@ yaml-cpp/           ^config/[^/]*\.cpp$
 sqlite3             ^store/sqlite[^/]*$
 hiredis             ^store/redis[^/]*$
 boost/(asio|beast)  ^cmd/cordgate/sample_app\.cpp$
+prometheus/         ^proxy/metrics\.cpp$
 CLI/                ^cmd/
 spdlog/             ^proxy/|^cmd/
 doctest/            ^$
