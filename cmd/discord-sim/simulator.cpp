@@ -142,6 +142,7 @@ private:
 
     Options options_;
     std::unique_ptr<httplib::Server> http_;
+    int listener_ = -1;  ///< http_'s
     std::thread thread_;
     std::mutex stop_mutex_;
     std::condition_variable stop_signal_;
@@ -151,7 +152,8 @@ private:
 int Simulator::Server::start() {
     http_ = std::make_unique<httplib::Server>();
     // Its default shares a port between processes: two simulators would answer in turns.
-    http_->set_socket_options([](auto socket) {
+    http_->set_socket_options([this](auto socket) {
+        listener_ = socket;
         const int on = 1;
         setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     });
@@ -185,6 +187,8 @@ int Simulator::Server::start() {
         throw std::runtime_error("cannot listen on " + options_.host + ":" +
                                  std::to_string(options_.port));
     }
+    // The library lets five clients wait; a rush of logins would see some of them reset.
+    ::listen(listener_, SOMAXCONN);
     {
         const auto lock = service.lock();
         service.base_url = "http://" + options_.host + ":" + std::to_string(port);

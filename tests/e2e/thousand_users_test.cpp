@@ -123,6 +123,8 @@ struct House {
         options.bot_token = Secret(bot_token);
         options.now = [this] { return time.now(); };
         options.ticks = [this] { return time.ticks(); };
+        // Of this machine's time, too: a call has its turn however long that takes here.
+        options.longest_wait = options.total_timeout = 10min;
         client = discord::make_client(std::move(options));
         FreshnessSettings settings;
         settings.member_guilds = {demo::garden};

@@ -23,7 +23,7 @@ ManualUpstream::ManualUpstream() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOE
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* where = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(fd_, where, size) != 0 || ::listen(fd_, 64) != 0) {
+    if (::bind(fd_, where, size) != 0 || ::listen(fd_, SOMAXCONN) != 0) {
         throw std::runtime_error("the upstream cannot listen");
     }
     ::getsockname(fd_, where, &size);

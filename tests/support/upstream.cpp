@@ -14,7 +14,7 @@ Upstream::Upstream() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* where = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(listener_, where, size) != 0 || ::listen(listener_, 64) != 0) {
+    if (::bind(listener_, where, size) != 0 || ::listen(listener_, SOMAXCONN) != 0) {
         throw std::runtime_error("the upstream cannot listen");
     }
     ::getsockname(listener_, where, &size);
