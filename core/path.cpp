@@ -26,10 +26,20 @@ constexpr std::array<Class, 256> classify() {
 }
 constexpr auto classes = classify();
 
-// Stand for "%2f" and "%5c" in a decoded path: decoded controls are refused, so
-// that these two bytes are free.
+// Stand for "%2f", "%5c" and "%3b" in a decoded path: decoded controls are refused, so
+// that these bytes are free.
 constexpr char encoded_slash = '\x01';
 constexpr char encoded_backslash = '\x02';
+constexpr char encoded_semicolon = '\x03';
+
+constexpr char stand_in_for(int byte) {
+    switch (byte) {
+        case '/': return encoded_slash;
+        case '\\': return encoded_backslash;
+        case ';': return encoded_semicolon;
+        default: return static_cast<char>(byte);
+    }
+}
 
 bool is_blank_or_dot(char c) {
     return c == '.' || c == ' ';
@@ -38,7 +48,8 @@ bool is_blank_or_dot(char c) {
 // "." and "..", and what Windows or a servlet container makes of ".. " or
 // "..;x": only dots and blanks, with a dot among them.
 bool is_dot_segment(std::string_view segment) {
-    segment = segment.substr(0, segment.find(';'));
+    constexpr char parameters[] = {';', encoded_semicolon, '\0'};
+    segment = segment.substr(0, segment.find_first_of(parameters));
     return segment.find('.') != std::string_view::npos &&
            std::all_of(segment.begin(), segment.end(), is_blank_or_dot);
 }
@@ -54,7 +65,7 @@ void for_each_segment(std::string_view text, std::string_view separators, Visit 
 }
 
 struct Decoded {
-    std::string text;             // with the two stand-ins
+    std::string text;             // with the stand-ins
     const char* fault = nullptr;  // why it is refused
 };
 
@@ -71,13 +82,7 @@ Decoded decode(std::string_view raw) {
         if (high < 0 || low < 0) return {{}, "broken escape"};
         const int byte = high * 16 + low;
         if (byte < 0x20 || byte == 0x7f) return {{}, "escaped control"};
-        if (byte == '/') {
-            out.text += encoded_slash;
-        } else if (byte == '\\') {
-            out.text += encoded_backslash;
-        } else {
-            out.text += static_cast<char>(byte);
-        }
+        out.text += stand_in_for(byte);
         i += 2;
     }
     if (!is_valid_utf8(out.text)) out.fault = "not UTF-8";
@@ -91,7 +96,8 @@ enum Habit : unsigned {
     splits_at_encoded_backslash = 4,
     drops_parameters = 8,
     drops_trailing_dots = 16,
-    every_habit = 31,
+    drops_encoded_parameters = 32,  // who decodes before looking for them
+    every_habit = 63,
 };
 
 // Habits that can make a difference to this path.
@@ -101,6 +107,7 @@ unsigned relevant_habits(std::string_view decoded) {
     if (has(encoded_slash)) habits |= splits_at_encoded_slash;
     if (has(encoded_backslash)) habits |= splits_at_encoded_backslash;
     if (has(';')) habits |= drops_parameters;
+    if (has(encoded_semicolon)) habits |= drops_encoded_parameters;
     if (has('.') || has(' ')) habits |= drops_trailing_dots;
     return habits;
 }
@@ -170,16 +177,21 @@ void Path::add_reading(std::string_view decoded, unsigned habits) {
     if ((habits & splits_at_encoded_slash) != 0) {
         std::replace(text.begin(), text.end(), encoded_slash, '/');
     }
+    // Whoever sees it decoded sees all of them.
+    const bool decodes_first = (habits & drops_encoded_parameters) != 0;
+    if (decodes_first) std::replace(text.begin(), text.end(), encoded_semicolon, ';');
+    const bool drops = decodes_first || (habits & drops_parameters) != 0;
 
     PathReading segments;
     for_each_segment(text, "/", [&](std::string_view segment) {
-        if ((habits & drops_parameters) != 0) segment = segment.substr(0, segment.find(';'));
+        if (drops) segment = segment.substr(0, segment.find(';'));
         if ((habits & drops_trailing_dots) != 0) {
             while (!segment.empty() && is_blank_or_dot(segment.back())) segment.remove_suffix(1);
         }
         segments.push_back(segment);
     });
     std::replace(text.begin(), text.end(), encoded_slash, '/');
+    std::replace(text.begin(), text.end(), encoded_semicolon, ';');
     if ((habits & merges_slashes) != 0) {  // but for the one at the end
         const auto empty = [](std::string_view segment) { return segment.empty(); };
         segments.erase(std::remove_if(segments.begin(), segments.end() - 1, empty),
