@@ -108,12 +108,13 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
 }
 
 Parsed<Cidr> parse_cidr(std::string_view text) {
+    if (text == "unix") return Cidr{std::string(text)};
     const auto slash = text.find('/');
     auto address = parse_address(text.substr(0, slash));
     if (!address)
         return std::string(
-            "is not an address range; write 10.0.0.0/8, fd00::/8 or one address (names are not "
-            "looked up)");
+            "is not an address range; write 10.0.0.0/8, fd00::/8, one address (names are not "
+            "looked up), or unix for whoever connects to a unix socket");
     if (slash == text.npos) return Cidr{std::string(text)};
     const auto prefix = parse_port(text.substr(slash + 1));
     if (!prefix || *prefix > address->bits)

@@ -123,11 +123,13 @@ void warn_unreachable(Values& values, const Server& server) {
     const bool only_unix = std::all_of(all.begin(), all.end(), [](const Endpoint& endpoint) {
         return !endpoint.unix_path.empty();
     });
-    if (only_unix) return;
     if (own.is_secure() && !server.tls.enabled())
         values.warning("server.public_url",
                        "is https, so TLS must end in a proxy before Cordgate; name the proxy in "
-                       "server.trusted_proxies, or all visitors count as one client");
+                       "server.trusted_proxies" +
+                           std::string(only_unix ? " (unix)" : "") +
+                           ", or all visitors count as one client");
+    if (only_unix) return;
     const bool port_is_there = std::any_of(all.begin(), all.end(), [&](const Endpoint& endpoint) {
         return endpoint.port == 0 || endpoint.port == own.port;
     });

@@ -162,7 +162,8 @@ std::vector<Setting> make_table() {
         boolean("server.allow_insecure", "false",
                 "Allows http where visitors' sessions could be overheard."),
         list("server.trusted_proxies", "",
-             "Address ranges whose X-Forwarded-* fields are believed. Empty: nobody's.",
+             "Address ranges whose X-Forwarded-* fields are believed; unix: whoever connects to a "
+             "unix socket that listen names. Empty: nobody's.",
              "\"10.0.0.0/8\", \"fd00::/8\""),
         count("server.workers", "0", "Event-loop threads; 0: one per core.", 0, 1024),
         text("server.tls.cert_file", "", "PEM chain; with key_file, listen speaks TLS 1.2+.",

@@ -155,6 +155,7 @@ bool IpRange::contains(const IpAddress& address) const {
 
 TrustedProxies::TrustedProxies(const std::vector<std::string>& ranges) {
     for (const auto& text : ranges) {
+        trusts_unix_ = trusts_unix_ || text == "unix";
         if (const auto range = IpRange::parse(text)) ranges_.push_back(*range);
     }
 }
@@ -167,7 +168,7 @@ bool TrustedProxies::trusts(const IpAddress& address) const {
 }
 
 Peer TrustedProxies::know(const std::optional<IpAddress>& address) const {
-    if (!address) return {"unix", true, !ranges_.empty()};
+    if (!address) return {"unix", true, trusts_unix_};
     return {address->to_string(), false, trusts(*address)};
 }
 

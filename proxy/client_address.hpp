@@ -54,13 +54,13 @@ struct ClientInfo {
 class TrustedProxies {
 public:
     TrustedProxies() = default;
-    /// Ranges that do not parse are ignored: config has refused them before.
+    /// "unix" stands for the peers of unix sockets. Ranges that do not parse are ignored:
+    /// config has refused them before.
     explicit TrustedProxies(const std::vector<std::string>& ranges);
 
     bool trusts(const IpAddress& address) const;
 
-    /// `address` is the socket's; nullopt: a unix socket, trusted when any range is
-    /// configured.
+    /// `address` is the socket's; nullopt: a unix socket.
     Peer know(const std::optional<IpAddress>& address) const;
 
     /// Walks X-Forwarded-For from the right, past trusted
@@ -70,6 +70,7 @@ public:
 
 private:
     std::vector<IpRange> ranges_;
+    bool trusts_unix_ = false;
 };
 
 }  // namespace cordgate::proxy

@@ -24,7 +24,7 @@ Connection::Connection(WorkerContext& worker, IdleClient client,
 /// What waits here costs memory ten thousand times over: it holds no more than
 /// the stream.
 Task<void> Connection::run(TlsContext tls) {
-    if (tls && !co_await secure(std::move(tls))) co_return;
+    if (tls && !co_await secure(std::move(tls))) co_return co_await refuse_plain_http();
     const auto& timeouts = worker_.gate.settings.server.timeouts;
     auto wait = was_used_ ? timeouts.idle : timeouts.header;
     auto next = Next::again;
@@ -61,6 +61,20 @@ Task<bool> Connection::secure(TlsContext tls) {
     const auto secured = co_await stream_.accept_tls(tls);
     if (!secured) log_debug("connection", describe_error(secured.error()));
     co_return secured.has_value();
+}
+
+/// Whoever typed http:// sees why there is no page; other failures of TLS need no words.
+Task<void> Connection::refuse_plain_http() {
+    if (!stream_.give_up_tls()) co_return;
+    constexpr std::string_view answer =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 45\r\n"
+        "Connection: close\r\n\r\nThis port speaks HTTPS: try https:// instead\n";
+    log_info("connection", peer_.address + " speaks HTTP without TLS where TLS is spoken");
+    worker_.gate.requests.add(400);
+    worker_.gate.refusals.add(400);
+    const auto sent = co_await stream_.write(answer);
+    if (sent) co_await linger();
+    stream_.close();
 }
 
 void Connection::drain() {
@@ -116,7 +130,7 @@ Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, b
         }
         const auto found = here.empty() ? http::ParseResult{} : scanner.scan(here, limits);
         if (found.refusal) {
-            workspace.head_bytes.assign(here.substr(0, 5));  // the method, for the answer
+            workspace.head_bytes.assign(here.substr(0, usual_head));  // for the answer
             co_return found.refusal;
         }
         if (found.size > 0) {
@@ -129,6 +143,7 @@ Task<std::optional<http::Refusal>> Connection::read_head(Workspace& workspace, b
         const auto space = worker_.loop.scratch();
         const auto size = co_await stream_.read_some(space);
         if (!size && size.error().kind == ErrorKind::timed_out && !input_.empty()) {
+            workspace.head_bytes.assign(here.substr(0, usual_head));
             co_return http::Refusal{408, "the request's head did not come in time"};
         }
         if (!size || *size == 0) {
@@ -218,7 +233,7 @@ Task<Connection::Next> Connection::refuse(Workspace& workspace, http::Refusal re
     record.status = refusal.status;
     record.error = "bad_request client: " + std::string(refusal.reason);
 
-    const PageContext context{gate.settings.paths.prefix, id, true,
+    const PageContext context{gate.settings.paths.prefix, id, mentions_html(workspace.head_bytes),
                               gate.settings.server.public_url.host};
     auto out = reply::refusal(context, refusal.status);
     if (refusal.status == 405) out.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

@@ -57,6 +57,7 @@ private:
     enum class Next { again, close, linger, abort };
 
     Task<bool> secure(TlsContext tls);
+    Task<void> refuse_plain_http();
     void hand_over();
     Task<Next> serve_one();
     void keep_behind(std::string_view here, std::size_t size);

@@ -1,7 +1,10 @@
 #include "proxy/reply.hpp"
 
+#include <algorithm>
+
 #include "core/ascii.hpp"
 #include "proxy/access_log.hpp"
+#include "proxy/http/date.hpp"
 
 namespace cordgate::proxy {
 namespace {
@@ -54,6 +57,17 @@ bool names_html(std::string_view item) {
     if (q == std::string::npos) return true;
     const auto weight = parameters.substr(q, parameters.find(';', q) - q);
     return weight.find_first_of("123456789") != std::string::npos;
+}
+
+/// The same of the value of an Accept field.
+bool lists_html(std::string_view list) {
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        if (names_html(list.substr(0, comma))) return true;
+        if (comma == std::string_view::npos) break;
+        list.remove_prefix(comma + 1);
+    }
+    return false;
 }
 
 }  // namespace
@@ -153,6 +167,7 @@ std::string_view reason_phrase(int status) {
 void append_head(http::HeadText& out, const Reply& reply, const http::RequestHead& request,
                  std::string_view request_id, bool keep_alive) {
     out.status_line(reply.status, reason_phrase(reply.status));
+    out.add("Date", http::date_now());  // RFC 9110, 6.6.1
     bool cacheable = false;
     for (const auto& [name, value] : reply.fields) {
         cacheable = cacheable || iequals(name, "cache-control");
@@ -177,14 +192,22 @@ void append_head(http::HeadText& out, const Reply& reply, const http::RequestHea
 }
 
 bool accepts_html(const http::RequestHead& head) {
-    for (const auto& field : head.fields) {
-        if (field.known != http::FieldName::accept) continue;
-        for (auto list = field.value; !list.empty();) {
-            const auto comma = list.find(',');
-            if (names_html(list.substr(0, comma))) return true;
-            if (comma == std::string_view::npos) break;
-            list.remove_prefix(comma + 1);
+    return std::ranges::any_of(head.fields, [](const auto& field) {
+        return field.known == http::FieldName::accept && lists_html(field.value);
+    });
+}
+
+bool mentions_html(std::string_view head) {
+    constexpr std::string_view accept = "accept:";
+    while (!head.empty()) {
+        const auto end = head.find('\n');
+        const auto line = head.substr(0, std::min(end, head.find('\r')));
+        if (iequals(line.substr(0, accept.size()), accept) &&
+            lists_html(line.substr(accept.size()))) {
+            return true;
         }
+        if (end == std::string_view::npos) break;
+        head.remove_prefix(end + 1);
     }
     return false;
 }

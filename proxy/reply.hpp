@@ -53,6 +53,8 @@ std::string_view reason_phrase(int status);
 
 /// Whether the Accept fields name HTML, so that a page makes sense.
 bool accepts_html(const http::RequestHead& head);
+/// The same of a head that could not be read, as far as it came.
+bool mentions_html(std::string_view head);
 /// A visitor going to a page, who can follow a redirect to a login: GET or HEAD
 /// that accepts HTML, with Sec-Fetch-Mode navigate or absent.
 bool is_navigation(const http::RequestHead& head);

@@ -1,16 +1,19 @@
 #include "proxy/upstream_exchange.hpp"
 
 #include <array>
+#include <charconv>
 
 #include "core/ascii.hpp"
 #include "core/cookie.hpp"
 #include "core/url.hpp"
 #include "proxy/body_batch.hpp"
+#include "proxy/http/date.hpp"
 
 namespace cordgate::proxy {
 namespace {
 
 constexpr int max_interim_responses = 64;
+constexpr std::string_view max_forwards = "max-forwards";
 /// An answer may be larger than a request: applications set many cookies.
 constexpr http::HeadLimits response_limits{128 * 1024, 512, 16 * 1024};
 
@@ -33,6 +36,19 @@ bool wants_trailers(const http::RequestHead& head) {
         }
     }
     return false;
+}
+
+/// How many hops of it are left behind us; nullopt: it does not say (RFC 9110, 7.6.2).
+/// What is no number is not ours to understand. 0 was answered by us.
+std::optional<std::uint64_t> hops_left(const http::RequestHead& head) {
+    if (head.method != "OPTIONS") return std::nullopt;
+    const auto text = head.value(max_forwards);
+    std::uint64_t hops = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), hops);
+    if (problem != std::errc() || end != text.data() + text.size() || hops == 0) {
+        return std::nullopt;
+    }
+    return hops - 1;
 }
 
 /// One request on one upstream connection. Both directions run at once where a
@@ -144,11 +160,14 @@ void UpstreamExchange::render_request() {
                              : standard_port ? host
                                              : host + ":" + std::to_string(upstream_.port));
     }
+    const auto hops = hops_left(head);
     for (const auto& field : head.fields) {
         if (x_.gate.headers.drop_from_request(field)) continue;
         if (!head.nominated.empty() && is_nominated(head, field.name)) continue;
+        if (hops && iequals(field.name, max_forwards)) continue;
         request_.add(field);
     }
+    if (hops) request_.add_number("Max-Forwards", *hops);
     render_cookies();
     if (head.framing == http::Framing::length) {
         request_.add_number("Content-Length", head.content_length);
@@ -340,6 +359,8 @@ void UpstreamExchange::render_response(bool chunked) {
         response_.framing == http::Framing::length ||
         (response_.framing == http::Framing::none && response_.status != 204 && !is_reset);
     render_response_fields(keep_length);
+    // Who receives an answer without it, and has a clock, adds it (RFC 9110, 6.6.1).
+    if (!response_.find(http::FieldName::date)) x_.out.add("Date", http::date_now());
     if (is_reset) x_.out.add("Content-Length", "0");
     if (chunked) x_.out.add("Transfer-Encoding", "chunked");
     if (passes_trailers()) {

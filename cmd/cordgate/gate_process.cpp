@@ -7,6 +7,7 @@
 #include <ctime>
 #include <list>
 #include <thread>
+#include <utility>
 
 #include "cmd/cordgate/gate_house.hpp"
 #include "proxy/access_log.hpp"
@@ -99,6 +100,7 @@ struct Generation {
     GateHouse house;
     EventsWatch watch;
     KeysWatch keys;
+    bool drains = false;  ///< asked to come to its end before its tunnels do
     std::atomic<bool> stopped = false;
     std::jthread stopping;  ///< of one that has ended; Discord may hold it up
 };
@@ -138,6 +140,7 @@ public:
     void stop();
 
 private:
+    void drain_oldest();
     void tell_store() const {
         const auto& store = current_->house.store;
         proxy::log_info("store", store.description);
@@ -171,10 +174,18 @@ void Generations::reload(const LoadAgain& load) try {
     std::string where;
     for (const auto& address : server().addresses()) where += (where.empty() ? "" : ", ") + address;
     proxy::log_info("reload", "settings and certificates are taken up; listening on " + where);
-    if (retired_.size() > max_retired) retired_.front()->house.server.drain();
+    drain_oldest();
 } catch (const std::exception& problem) {
     server().note_failed_reload();
     proxy::log_error("reload", std::string(problem.what()) + "; the old settings stay");
+}
+
+void Generations::drain_oldest() {
+    auto excess = retired_.size() - std::min(retired_.size(), max_retired);
+    for (auto& each : retired_) {
+        if (excess-- == 0) return;
+        if (!std::exchange(each->drains, true)) each->house.server.drain();
+    }
 }
 
 void Generations::tidy() {

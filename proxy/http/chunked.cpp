@@ -87,7 +87,7 @@ bool is_extension(std::string_view text) {
 
 ChunkedDecoder::Step ChunkedDecoder::read_size_line(std::string_view bytes) {
     // What is no size is refused before its line ends.
-    const auto digits = bytes.substr(0, bytes.find_first_of(";\r\n"));
+    const auto digits = bytes.substr(0, bytes.find_first_of("; \t\r\n"));
     if (digits.size() > 15) return refuse("malformed chunk size");
     std::uint64_t size = 0;
     for (const char c : digits) {
@@ -98,13 +98,13 @@ ChunkedDecoder::Step ChunkedDecoder::read_size_line(std::string_view bytes) {
     const auto line = take_line(bytes);
     if (!line) return {};
     if (line->refused) return refuse("malformed chunk line");
-    const auto semicolon = line->text.find(';');
-    if (digits.empty() || digits.size() != line->text.substr(0, semicolon).size()) {
-        return refuse("malformed chunk size");
-    }
-    if (semicolon != std::string_view::npos) {
-        const auto extension = line->text.substr(semicolon);
+    auto extension = line->text.substr(digits.size());
+    if (digits.empty()) return refuse("malformed chunk size");
+    if (!extension.empty()) {
         extension_bytes_ += extension.size();
+        // Blanks in front of an extension are part of it, others are of nothing.
+        skip_blanks(extension);
+        if (extension.empty()) return refuse("malformed chunk size");
         if (extension_bytes_ > max_extension_bytes) return refuse("too many chunk extensions");
         if (!is_extension(extension)) return refuse("malformed chunk extension");
     }

@@ -151,8 +151,8 @@ void read_connection(std::string_view value, MessageFields& out) {
     });
 }
 
-/// More names in Connection than any client has hop-by-hop fields of its own.
-constexpr std::size_t max_nominated = 64;
+/// Names in Connection, each of which is compared with every field.
+constexpr std::size_t max_nominated = 1024;
 
 /// What decides the framing, gathered while the fields go by.
 struct FramingFields {
@@ -415,6 +415,8 @@ namespace {
 /// agree, and a gate that passes it on has a tunnel to lose (H5).
 bool is_websocket_handshake(const RequestHead& head) {
     const auto key = head.value("sec-websocket-key");
+    const auto is_key = [](const Field& field) { return iequals(field.name, "sec-websocket-key"); };
+    if (std::ranges::count_if(head.fields, is_key) != 1) return false;  // 11.3.1
     if (head.method != "GET" || head.value("sec-websocket-version") != "13") return false;
     if (key.size() != 24 || !key.ends_with("==")) return false;
     for (const char c : key.substr(0, 22)) {
@@ -423,13 +425,21 @@ bool is_websocket_handshake(const RequestHead& head) {
     return true;
 }
 
+/// protocol = protocol-name ["/" protocol-version], of which we take one (RFC 9110, 7.8).
+bool is_protocol(std::string_view text) {
+    const auto slash = text.find('/');
+    return is_token(text.substr(0, slash)) &&
+           (slash == std::string_view::npos || is_token(text.substr(slash + 1)));
+}
+
 }  // namespace
 
 bool RequestHead::wants_upgrade() const {
     // h2c would start HTTP/2 behind our back, with requests that nobody judged.
     // A body beside it would be read as part of the new protocol by one side only.
-    return connection_upgrade && !upgrade.empty() && minor_version == 1 &&
-           framing == Framing::none && upgrade.find(',') == std::string_view::npos &&
+    const bool has_body =
+        framing != Framing::none && !(framing == Framing::length && content_length == 0);
+    return connection_upgrade && minor_version == 1 && !has_body && is_protocol(upgrade) &&
            !iequals(upgrade.substr(0, 3), "h2c") &&
            (!iequals(upgrade, "websocket") || is_websocket_handshake(*this));
 }
@@ -463,7 +473,8 @@ bool is_valid_authority(std::string_view text) {
     }
     if (port.empty()) return true;
     port.remove_prefix(1);
-    if (port.empty() || port.size() > 5) return false;
+    if (port.empty()) return true;  // RFC 3986, 3.2.3: the default one
+    if (port.size() > 5) return false;
     unsigned value = 0;
     for (const char c : port) {
         if (!is_digit(c)) return false;

@@ -421,6 +421,11 @@ Stream::Handshake Stream::connect_tls(const TlsContext& context, const std::stri
     tls_ = std::make_unique<TlsSession>(context, socket_.get(), server_name, verify);
     return Handshake(*this);
 }
+bool Stream::give_up_tls() {
+    if (!tls_ || !tls_->heard_plain_http() || !is_open()) return false;
+    tls_.reset();
+    return true;
+}
 Stream::ReadSome Stream::read_some(std::span<char> into) {
     return {*this, into};
 }

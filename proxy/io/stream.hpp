@@ -63,6 +63,9 @@ public:
     /// TLS from here on. `server_name` for SNI and verification (RFC 9525).
     Handshake accept_tls(const TlsContext& context);
     Handshake connect_tls(const TlsContext& context, const std::string& server_name, bool verify);
+    /// After a handshake that failed because the peer speaks HTTP without TLS: true, and
+    /// what is written from now on is not encrypted, so that it can be told.
+    bool give_up_tls();
 
     /// Resolves with at least one byte; 0 means that the peer has finished.
     ReadSome read_some(std::span<char> into);

@@ -146,6 +146,7 @@ TlsSession::Step TlsSession::outcome(int result, std::string_view what) {
             ERR_clear_error();
             return Step::failed;
         default: {
+            heard_plain_http_ = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
             const auto verdict = SSL_get_verify_result(session_.get());
             problem_ = std::string(what) + ": " + take_openssl_error();
             if (verdict != X509_V_OK) {

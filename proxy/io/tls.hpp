@@ -55,6 +55,8 @@ public:
     void finish();
 
     const std::string& problem() const { return problem_; }
+    /// The handshake failed because the peer speaks HTTP without TLS.
+    bool heard_plain_http() const { return heard_plain_http_; }
 
 private:
     struct Free {
@@ -66,6 +68,7 @@ private:
     TlsContext context_;
     std::unique_ptr<ssl_st, Free> session_;
     std::string problem_;
+    bool heard_plain_http_ = false;
 };
 
 }  // namespace cordgate::proxy

@@ -313,8 +313,9 @@ TEST_CASE("who only asks the internal API needs its section alone, whatever else
 TEST_CASE("an address that browsers cannot come back to is a warning") {
     auto bare = without("CORDGATE_SERVER_TRUSTED_PROXIES");
     check_warned({"nothing speaks TLS", "log: {}\n", "TLS must end in a proxy"}, bare);
-    check_clean("a unix socket is for a proxy", "server: {listen: ['unix:/tmp/gate.sock']}\n",
-                bare);
+    check_warned({"a unix socket is for a proxy", "server: {listen: ['unix:/tmp/gate.sock']}\n",
+                  "server.trusted_proxies (unix)"},
+                 bare);
     bare["CORDGATE_SERVER_PUBLIC_URL"] = "http://localhost:8080";
     check_warned({"another port", "log: {}\n", "has port 8080, which is in no address"}, bare);
     check_clean("the same port", "server: {listen: ['127.0.0.1:8080']}\n", bare);
@@ -569,6 +570,8 @@ TEST_CASE("listeners and proxies are addresses (N13, N19, CVE-2026-40575)") {
     check_clean("internal with a token",
                 "internal: {listen: '0.0.0.0:4181', token: 0123456789abcdef}\n");
     check_clean("ports from the kernel", "server: {listen: ['127.0.0.1:0', '[::1]:0']}\n");
+    check_clean("unix sockets' peers",
+                "server: {listen: ['unix:/run/a.sock'], trusted_proxies: [unix]}\n");
     check_clean("ranges", "server: {trusted_proxies: [10.0.0.0/8, 192.0.2.1, 'fd00::/8']}\n");
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
 #include "tests/support/manual_upstream.hpp"
 
@@ -19,10 +20,6 @@ using namespace std::chrono_literals;
 namespace demo = cordgate::sim::demo;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 enum class Kind {
     limit,    // a 429 or a ban, in any form: asked again only when it is over

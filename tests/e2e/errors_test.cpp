@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/stage.hpp"
 
 // When something around the gate is wrong: what visitors and operators are told.
@@ -11,10 +12,6 @@ using namespace cordgate::test;
 namespace demo = cordgate::sim::demo;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 std::string changed(std::string text, std::string_view what, std::string_view by) {
     const auto at = text.find(what);

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/comes_true.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
 #include "tests/support/manual_upstream.hpp"
 
@@ -18,10 +19,6 @@ namespace {
 constexpr const char* members_only = "[{path: /**, access: login}]";
 constexpr const char* every_scope =
     "scopes: [identify, email, guilds, guilds.members.read, connections, guilds.join]";
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 /// One visitor of a gate that is the bot too, and the path of their session.
 struct Visit {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/support/comes_true.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
 
 // The internal API about sessions: who may ask, what it says, how sessions end.
@@ -13,10 +14,6 @@ using namespace cordgate::test;
 namespace demo = cordgate::sim::demo;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 constexpr const char* token = "0123456789abcdef0123456789abcdef";
 const std::string token_setting = "token: '" + std::string(token) + "'";

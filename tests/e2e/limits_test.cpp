@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tests/support/comes_true.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/manual_upstream.hpp"
 #include "tests/support/resident.hpp"
 #include "tests/support/stage.hpp"
@@ -33,10 +34,6 @@ std::string times(std::size_t n, const std::string& piece) {
 
 std::string get(const std::string& target = "/public/x", const std::string& fields = "") {
     return "GET " + target + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
-}
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
 }
 
 /// The status of what `client` is answered while `wire` goes on sending `piece` ten times a
@@ -553,6 +550,13 @@ TEST_CASE("J25 every refusal says what it is in the client's own format, and tel
     // clang-format off
     const Row rows[] = {
         {"bad", "GET /%00", "", 400},
+        {"a second host", "GET /public/x", "Host: b\r\n", 400},
+        {"framing", "POST /public/x", "Content-Length: x\r\n", 400},
+        {"a method that is not served", "TRACE /public/x", "", 405},
+        {"a target", "GET /public/" + std::string(600, 'a'), "", 414},
+        {"an expectation", "GET /public/x", "Expect: x\r\n", 417},
+        {"fields", "GET /public/x", "X: " + std::string(5000, 'a') + "\r\n", 431},
+        {"a coding", "POST /public/x", "Transfer-Encoding: gzip\r\n", 501},
         {"nobody signed in", "POST /private", "", 401},
         {"a page of ours that is not there", "GET /_cordgate/nothing", "", 404},
         {"a body", "POST /public/x", "Content-Length: 1025\r\n", 413},
@@ -563,8 +567,8 @@ TEST_CASE("J25 every refusal says what it is in the client's own format, and tel
         for (const char* accept : {"text/html", "application/json"}) {
             CAPTURE(row.id);
             CAPTURE(std::string(accept));
-            const auto answer =
-                stage.ask(stage.request(row.start, row.fields + "Accept: " + accept + "\r\n"));
+            const auto answer = stage.ask(
+                stage.request(row.start, "Accept: " + std::string(accept) + "\r\n" + row.fields));
             CHECK(answer.status() == row.status);
             CHECK(answer.field("Cache-Control") == "no-store");
             CHECK(answer.has("X-Request-Id"));

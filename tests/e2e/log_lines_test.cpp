@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
 
 // What an operator reads in the log when something outside goes wrong: a line for each
@@ -15,10 +16,6 @@ std::size_t count(const std::string& text, std::string_view part) {
     std::size_t found = 0;
     for (auto at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++found;
     return found;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-    return count(text, part) > 0;
 }
 
 /// Everything that the gate says until it has stopped.

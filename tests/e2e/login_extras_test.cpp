@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
 
 // What a login can ask for beyond who somebody is: profiles, bots, webhooks, guilds.
@@ -9,10 +10,6 @@ using namespace cordgate::test;
 namespace demo = cordgate::sim::demo;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 // Rules that need no scope of their own.
 constexpr const char* members_only = "[{path: /**, access: login}]";

@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/stage.hpp"
 
 // A visitor, a gate, Discord and an application: what people see of a login.
@@ -12,10 +13,6 @@ using namespace cordgate::test;
 namespace demo = cordgate::sim::demo;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 /// The Set-Cookie field of `name`, whole; "" when there is none.
 std::string set_cookie_of(const Message& answer, const std::string& name) {

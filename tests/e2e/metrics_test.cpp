@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "tests/support/comes_true.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
 
 // What /metrics says, and that each limit shows there (the heading of group J).
@@ -16,10 +17,6 @@ using namespace cordgate::test;
 namespace demo = cordgate::sim::demo;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 double value_in(const std::string& metrics, const std::string& series) {
     const auto at = metrics.find("\n" + series + " ");

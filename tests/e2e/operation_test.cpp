@@ -10,6 +10,7 @@
 #include <list>
 
 #include "tests/support/comes_true.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/fair_time.hpp"
 #include "tests/support/websocket.hpp"
 
@@ -20,10 +21,6 @@ using namespace cordgate::test;
 namespace demo = cordgate::sim::demo;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 std::string content_of(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);

@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <ctime>
+
+#include "tests/support/contains.hpp"
 #include "tests/support/stage.hpp"
 
 // The pages of the gate itself, beside those of a login.
@@ -7,14 +11,6 @@
 using namespace cordgate;
 using namespace cordgate::test;
 namespace demo = cordgate::sim::demo;
-
-namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
-
-}  // namespace
 
 TEST_CASE("below the prefix a visitor finds themselves") {
     Stage stage;
@@ -141,6 +137,44 @@ TEST_CASE("C29 an application below a prefix gets what is behind it, and never m
         }
     }
     CHECK(gate.stop() == 0);
+}
+
+TEST_CASE("B34 each hop takes one off Max-Forwards of OPTIONS, and leaves others alone") {
+    Stage stage;
+    struct Row {
+        std::string method;
+        std::string sent;
+        std::string arrives;
+    };
+    const Row rows[] = {
+        {"OPTIONS", "5",  "4" },
+        {"OPTIONS", "1",  "0" },
+        {"OPTIONS", "x1", "x1"},
+        {"OPTIONS", "-1", "-1"},
+        {"GET",     "5",  "5" },
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.sent);
+        stage.ask(stage.request(row.method + " /public/x", "Max-Forwards: " + row.sent + "\r\n"));
+        CHECK(stage.app.last().field("Max-Forwards") == row.arrives);
+    }
+}
+
+TEST_CASE("an answer has a Date: the application's, or else the gate's") {
+    Stage stage;
+    const std::string told = "Sun, 06 Nov 1994 08:49:37 GMT";
+    stage.app.answers("/public/dated", response("200 OK", "Date: " + told + "\r\n", "x"))
+        .answers("/public/undated", response("200 OK", "", "x"));
+    CHECK(stage.ask(stage.request("GET /public/dated")).field("Date") == told);
+    for (const char* target : {"/public/undated", "/_cordgate/ping", "/members", "/login"}) {
+        CAPTURE(std::string(target));
+        const auto date = stage.ask(stage.request(std::string("GET ") + target)).field("Date");
+        std::tm parts{};
+        const char* const end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        REQUIRE(end);
+        CHECK(*end == '\0');
+        CHECK(std::abs(std::difftime(::timegm(&parts), std::time(nullptr))) < 60);
+    }
 }
 
 TEST_CASE("A15 B34 OPTIONS that is about the gate is answered by the gate") {

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/manual_upstream.hpp"
 #include "tests/support/stage.hpp"
 
@@ -23,10 +24,6 @@ std::string times(std::size_t n, const std::string& piece) {
     std::string out;
     for (std::size_t i = 0; i < n; ++i) out += piece;
     return out;
-}
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
 }
 
 /// "POST /public/x" with these field lines and what follows the head.

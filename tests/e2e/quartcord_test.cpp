@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
 
 // Rows of docs/quartcord.md that are about the whole: what is configured, what is
@@ -16,10 +17,6 @@ namespace demo = cordgate::sim::demo;
 using SteadyClock = std::chrono::steady_clock;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
-}
 
 Finished check(Stage& stage, const std::string& yaml,
                const std::map<std::string, std::string>& environment = {}) {

@@ -3,6 +3,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/support/contains.hpp"
 #include "tests/support/manual_upstream.hpp"
 #include "tests/support/resident.hpp"
 #include "tests/support/stage.hpp"
@@ -80,10 +81,6 @@ std::string noise(std::size_t size) {
     for (auto& c : out) c = static_cast<char>(random());
     for (std::size_t i = 0; i < 256 && i < size; ++i) out[i] = static_cast<char>(i);
     return out;
-}
-
-bool contains(const std::string& text, std::string_view piece) {
-    return text.find(piece) != std::string::npos;
 }
 
 }  // namespace

@@ -244,15 +244,18 @@ TEST_CASE(
                     .secure);
 }
 
-TEST_CASE("a unix socket's peer is trusted when any proxy is, and nobody else then") {
+TEST_CASE("B24 a unix socket's peer is trusted where that is said, whoever else is") {
     const OwnedRequest request("X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n");
-    const auto behind = trusted.resolve(trusted.know(std::nullopt), request.head, false);
+    const TrustedProxies unix_too({"10.0.0.0/8", "unix"});
+    const auto behind = unix_too.resolve(unix_too.know(std::nullopt), request.head, false);
     CHECK(behind.address == "1.2.3.4");
     CHECK(behind.secure);
-    const auto alone =
-        TrustedProxies{}.resolve(TrustedProxies{}.know(std::nullopt), request.head, false);
-    CHECK(alone.address == "unix");
-    CHECK_FALSE(alone.secure);
+    for (const auto& proxies : {trusted, TrustedProxies{}}) {
+        const auto alone = proxies.resolve(proxies.know(std::nullopt), request.head, false);
+        CHECK(alone.address == "unix");
+        CHECK_FALSE(alone.secure);
+    }
+    CHECK_FALSE(TrustedProxies({"unix"}).know(IpAddress::parse("127.0.0.1")).is_trusted);
 }
 
 }  // namespace cordgate::proxy::test

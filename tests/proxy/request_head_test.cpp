@@ -158,7 +158,7 @@ TEST_CASE("a Host is one authority and nothing else, A20-A23") {
         {"A21 port too large", "Host: a:99999\r\n", 400, "RFC 3986, 3.2.3"},
         {"A21 port zero", "Host: a:0\r\n", 400, "nobody listens there"},
         {"A21 port of letters", "Host: a:b\r\n", 400, "RFC 3986, 3.2.3"},
-        {"A21 empty port", "Host: a:\r\n", 400, "one spelling for each host"},
+        {"A21 empty port", "Host: a:\r\n", accepted, "RFC 3986, 3.2.3"},
         {"A21 two ports", "Host: a:1:2\r\n", 400, "RFC 3986, 3.2.3"},
         {"A21 port only", "Host: :80\r\n", 400, "RFC 9110, 7.2"},
         {"A21 open bracket", "Host: [::1\r\n", 400, "RFC 3986, 3.2.2"},
@@ -348,9 +348,9 @@ TEST_CASE("Expect, Connection and Upgrade are read once and strictly, A11, A53, 
         {"lists may come in parts", "If-None-Match: \"a\"\r\nIf-None-Match: \"b\"\r\n"
          "Accept: a/b\r\nAccept: c/d\r\n", accepted, "RFC 9110, 5.3"},
         {"A53 empty", "Expect:\r\n", 417, "RFC 9110, 10.1.1"},
-        {"B5 64 names", "Connection: " + times(64, "x,") + "\r\n", accepted, "bounded work"},
-        {"B5 1,000 names", "Connection: " + times(1000, "x,") + "\r\n", 400, "bounded work"},
-        {"B5 65 fields", times(65, "Connection: x\r\n"), 400, "bounded work"},
+        {"B5 1,000 names", "Connection: " + times(1000, "x,") + "\r\n", accepted, "bounded work"},
+        {"B5 2,000 names", "Connection: " + times(2000, "x,") + "\r\n", 400, "bounded work"},
+        {"B5 100 fields", times(100, "Connection: " + times(10, "x,") + "\r\n"), accepted, "RFC 9110, 5.3"},
         {"two Upgrade fields", "Upgrade: websocket\r\nUpgrade: h2c\r\n", 400, "two readings"},
     };
     // clang-format on
@@ -372,6 +372,13 @@ TEST_CASE("Expect, Connection and Upgrade are read once and strictly, A11, A53, 
          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ.==\r\n", false},
         {"H5 of an old version", "Connection: Upgrade\r\nUpgrade: websocket\r\n"
          "Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", false},
+        {"H5 with two keys", "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", false},
+        {"a protocol that is no token", "Connection: Upgrade\r\nUpgrade: web socket\r\n", false},
+        {"a version that is no token", "Connection: Upgrade\r\nUpgrade: foo/\r\n", false},
+        {"an empty body", "Connection: Upgrade\r\nUpgrade: foo\r\nContent-Length: 0\r\n", true},
+        {"a body", "Connection: Upgrade\r\nUpgrade: foo\r\nContent-Length: 1\r\n", false},
         {"without Connection", "Upgrade: websocket\r\n", false},
         {"without Upgrade", "Connection: Upgrade\r\n", false},
         {"empty", "Connection: Upgrade\r\nUpgrade:\r\n", false},
@@ -386,6 +393,9 @@ TEST_CASE("Expect, Connection and Upgrade are read once and strictly, A11, A53, 
         CHECK(OwnedRequest(c.lines).head.wants_upgrade() == c.wanted);
         CHECK_FALSE(OwnedRequest(c.lines, "GET / HTTP/1.0").head.wants_upgrade());
     }
+    // Docker and Kubernetes attach to a process by POST.
+    const char* const tcp = "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n";
+    CHECK(OwnedRequest(tcp, "POST / HTTP/1.1").head.wants_upgrade());
 }
 
 TEST_CASE("an accepted head says what the bytes said, A24, B4, B5") {

@@ -12,6 +12,7 @@
 #include "store/redis_store.hpp"
 #include "store/session_store.hpp"
 #include "store/sqlite_store.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/redis_server.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -40,10 +41,6 @@ std::string complaint(Call call) {
         return error.what();
     }
     return "";
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 inline const TimePoint noon = TimePoint{} + std::chrono::hours(24 * 365 * 55 + 12);
