@@ -38,7 +38,8 @@ struct Session {
     std::string return_to;     ///< where that login went
     TokenGrant grant;
     Identity identity;
-    Secret login_extras = {};  ///< TokenGrant::extras of the login; outlives its tokens
+    Secret login_extras = {};      ///< TokenGrant::extras of the login; outlives its tokens
+    bool login_data_told = false;  ///< the application has got its X-Discord-Login-Data
 
     bool has_scope(std::string_view scope) const {
         for (const auto& granted : grant.scopes) {

@@ -22,6 +22,7 @@ constexpr milliseconds first_lease_poll = 20ms;
 constexpr milliseconds last_lease_poll = 200ms;
 constexpr int grant_writes = 6;
 constexpr milliseconds first_write_pause = 50ms;
+constexpr std::size_t most_untried = 100000;
 
 bool is_same(const Secret& a, const Secret& b) {
     return constant_time_equal(a.reveal(), b.reveal());
@@ -248,7 +249,20 @@ Result<bool> SessionGrants::write_unsaved(const std::string& digest) {
     const std::lock_guard lock(mutex_);
     const auto it = unsaved_.find(digest);
     if (it != unsaved_.end() && is_same(it->second.spent, spent)) unsaved_.erase(it);
+    // Of so many that were never used we know nothing any more, and would renew them once.
+    if (untried_.size() >= most_untried) untried_.clear();
+    if (*written) untried_.insert(sha256(grant.access_token.reveal()));
     return written;
+}
+
+bool SessionGrants::is_untried(const TokenGrant& grant) const {
+    const std::lock_guard lock(mutex_);
+    return !untried_.empty() && untried_.contains(sha256(grant.access_token.reveal()));
+}
+
+void SessionGrants::note_works(const TokenGrant& grant) {
+    const std::lock_guard lock(mutex_);
+    if (!untried_.empty()) untried_.erase(sha256(grant.access_token.reveal()));
 }
 
 void SessionGrants::upkeep() {

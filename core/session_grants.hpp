@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -81,12 +82,14 @@ public:
                    is_dead(caller.grant.access_token);
         };
         auto answer = call(caller.grant.access_token);
+        if (answer) note_works(caller.grant);
         if (!is_over(answer)) return answer;
-        if (!caller.is_renewed) {
+        if (!caller.is_renewed && !is_untried(caller.grant)) {
             if (caller.grant.refresh_token.empty()) return answer;
             if (auto failure = renew(caller, true)) return *std::move(failure);
             if (!caller.is_renewed) return answer;
             answer = call(caller.grant.access_token);
+            if (answer) note_works(caller.grant);
             if (!is_over(answer)) return answer;
         }
         if (auto failure = end(caller, answer.error())) return *std::move(failure);
@@ -115,6 +118,9 @@ private:
                                   const std::function<void()>& keep_lease);
     Result<bool> write_unsaved(const std::string& digest);
     bool wait(std::chrono::milliseconds time);
+    /// Whether a renewal of ours brought it, and no call has succeeded with it yet.
+    bool is_untried(const TokenGrant& grant) const;
+    void note_works(const TokenGrant& grant);
 
     const Parts parts_;
     mutable std::mutex mutex_;  // guards all below
@@ -122,6 +128,7 @@ private:
     bool stopped_ = false;
     std::map<std::string, std::shared_ptr<Flight>> flights_;
     std::map<std::string, Unsaved> unsaved_;
+    std::set<std::string> untried_;  ///< SHA-256 of access tokens
 };
 
 }  // namespace cordgate

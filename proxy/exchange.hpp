@@ -37,8 +37,9 @@ struct Exchange {
     Stream* tunnel = nullptr;    ///< the same once bytes go both ways
     Stream* upstream = nullptr;  ///< the upstream that works for it, before that
     std::optional<std::chrono::seconds> stale = {};  ///< age of what Discord said, when too old
-    bool session_ended = false;  ///< whoever asked may not any more: it is being cut
-    Running running = {};        ///< known by its session while it is forwarded
+    bool tells_login_data = false;  ///< what came along with the login goes with this request
+    bool session_ended = false;     ///< whoever asked may not any more: it is being cut
+    Running running = {};           ///< known by its session while it is forwarded
 
     /// The origin that the browser asked; nullopt for a Host that makes none.
     std::optional<Origin> asked_origin() const {

@@ -25,6 +25,7 @@ Task<void> refuse(Exchange& exchange, int status, std::string_view why) {
     exchange.record.error = why;
     auto out = reply::refusal(exchange.page_context(), status);
     out.close = status == 400;
+    if (status == 503) out.add("Retry-After", reply::usual_wait);
     return send_reply(exchange, std::move(out));
 }
 
@@ -74,6 +75,12 @@ Task<void> answer_unknown(Exchange& exchange, const Rule& rule, const Session& s
     return send_reply(exchange, denied(exchange, session, rule, scope));
 }
 
+/// The first request of a login that brought data along.
+Task<void> forward_after_login(Exchange& exchange, Route route, LiveSessionPtr live) {
+    exchange.tells_login_data = co_await take_login_data(exchange.gate, *live);
+    co_await forward(exchange, route, std::move(live));
+}
+
 /// Does what the rule says of this visitor; `live` is null for somebody not signed in.
 Task<void> answer_visitor(Exchange& exchange, const Route& route, LiveSessionPtr live) {
     const auto& rule = exchange.gate.settings.rules.at(route.rule);
@@ -98,6 +105,7 @@ Task<void> answer_visitor(Exchange& exchange, const Route& route, LiveSessionPtr
     }
     if (verdict != Verdict::allow) live.reset();  // known or not, the rule does not name them
     if (live) exchange.others.enter(exchange, live->digest, rule);
+    if (live && live->login_data_pending) return forward_after_login(exchange, route, live);
     return forward(exchange, route, std::move(live));
 }
 

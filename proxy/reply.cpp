@@ -150,7 +150,7 @@ Reply from_error(const PageContext& context, const Error& error) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(*error.retry_after).count();
         out.add("Retry-After", std::to_string(seconds));
     } else if (out.status == 503) {
-        out.add("Retry-After", "5");
+        out.add("Retry-After", usual_wait);
     }
     return out;
 }

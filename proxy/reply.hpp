@@ -31,6 +31,9 @@ struct Reply {
 
 namespace reply {
 
+/// Retry-After where nobody has told how long, in seconds.
+inline constexpr const char* usual_wait = "5";
+
 /// A refusal with the texts of its status, as page or problem document.
 Reply refusal(const PageContext& context, int status);
 /// The only mapping from an Error to a status.

@@ -1,9 +1,11 @@
 #include "proxy/session_ends.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "core/random.hpp"
 #include "proxy/access_log.hpp"
 
 namespace cordgate::proxy {
@@ -25,6 +27,31 @@ bool was_last(Gate& gate, const Session& session) {
     return true;
 }
 
+/// One of all that do the same thing, on whatever replica, at a time. Not taking turns is
+/// better than not coming to an end: who waited too long goes on.
+class Turn {
+public:
+    Turn(Gate& gate, std::string name) : gate_(gate), name_(std::move(name)), holder_(random_id()) {
+        const auto end = SteadyClock::now() + patience;
+        for (;;) {
+            const auto taken = gate_.sessions.try_lease(name_, holder_, 2 * patience);
+            if (!taken || *taken || SteadyClock::now() >= end) return;
+            std::this_thread::sleep_for(pause);
+        }
+    }
+    ~Turn() { (void)gate_.sessions.release_lease(name_, holder_); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    static constexpr std::chrono::milliseconds patience{2000};
+    static constexpr std::chrono::milliseconds pause{5};
+
+    Gate& gate_;
+    const std::string name_;
+    const std::string holder_;
+};
+
 }  // namespace
 
 Result<std::size_t> revoke_grant(Gate& gate, const Session& session, TimePoint until) {
@@ -40,17 +67,21 @@ Result<std::size_t> revoke_grant(Gate& gate, const Session& session, TimePoint u
 }
 
 Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user, const std::string& newest) {
+    const Turn turn(gate, "sessions of " + user.to_string());
     const auto most = gate.settings.session.max_per_user;
     std::vector<std::pair<TimePoint, std::string>> all;
+    bool is_there = false;  // or a login at the same time has ended it already
     std::string cursor;
     do {
         const auto page = gate.sessions.list(user, cursor, 100, gate.now());
         if (!page) return page.error();
         for (const auto& known : page->sessions) {
+            is_there = is_there || known.digest == newest;
             if (known.digest != newest) all.emplace_back(known.session.created_at, known.digest);
         }
         cursor = page->next;
     } while (!cursor.empty());
+    if (!is_there) return 0;
     const auto kept = most - 1;  // beside the newest, whatever the clock says of the others
     if (all.size() <= kept) return 0;
     std::sort(all.begin(), all.end());

@@ -16,7 +16,8 @@ bool is_to_be_revoked(Gate& gate, const Session& session);
 void revoke_soon(Gate& gate, const Session& session);
 
 /// `session.max_per_user`: ends the oldest sessions of `user` beyond it, but never the one of
-/// the digest `newest`, whatever clocks say. Blocks. How many.
+/// the digest `newest`, whatever clocks say. Logins at the same time take turns, on all
+/// replicas, and one whose session the other has ended ends none. Blocks. How many.
 Result<std::size_t> end_oldest_sessions(Gate& gate, Snowflake user, const std::string& newest);
 
 }  // namespace cordgate::proxy

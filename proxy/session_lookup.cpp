@@ -1,6 +1,7 @@
 #include "proxy/session_lookup.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/ascii.hpp"
 #include "core/cookie.hpp"
@@ -73,8 +74,7 @@ LiveSessionPtr make_live(const Gate& gate, Session session, std::string digest,
     const auto seen = session.last_seen_at.time_since_epoch();
     live->last_seen = std::chrono::duration_cast<TimePoint::duration>(seen).count();
     live->touched = live->last_seen.load();
-    live->login_data_pending =
-        !session.login_data.empty() && session.last_seen_at <= session.created_at;
+    live->login_data_pending = !session.login_data.empty() && !session.login_data_told;
     live->digest = std::move(digest);
     live->freshness = freshness_of(session, gate.keeper.settings());
     live->session = std::move(session);
@@ -115,6 +115,20 @@ Task<Result<LiveSessionPtr>> find_session(Exchange& exchange) {
         co_return live;
     }
     co_return LiveSessionPtr{};
+}
+
+Task<bool> take_login_data(Gate& gate, const LiveSession& live) {
+    if (!live.login_data_pending.exchange(false)) co_return false;
+    const auto take = [&] {
+        return gate.sessions.change(live.digest, gate.now(), [](Session& session) {
+            return !std::exchange(session.login_data_told, true);
+        });
+    };
+    const auto taken = co_await offload(gate.store_changes, take);
+    if (taken) co_return *taken;
+    log_warn("login data", describe_error(taken.error()));
+    live.login_data_pending = true;  // the next request tells it
+    co_return false;
 }
 
 Task<Result<LiveSessionPtr>> find_fresh_session(Exchange& exchange) {

@@ -19,6 +19,11 @@ LiveSessionPtr find_cached_session(Exchange& exchange);
 /// how long. An error of the source discord: nobody can tell any more.
 Task<Result<LiveSessionPtr>> find_fresh_session(Exchange& exchange);
 
+/// Whether the request that asks is to tell the application `live`'s login data: true once
+/// for each login, on whatever replica. False also while the store cannot be asked; a later
+/// request tells it then.
+Task<bool> take_login_data(Gate& gate, const LiveSession& live);
+
 /// Notes the use of a session, and now and then tells the store, so that the idle
 /// limit stays away: never a write per request. Whether it was told now.
 bool note_use(Gate& gate, const LiveSession& live, TimePoint now);

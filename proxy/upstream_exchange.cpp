@@ -80,7 +80,6 @@ public:
 private:
     void render_forwarded();
     void render_cookies();
-    void note_login_data_told();
     std::string_view first_piece();
     Task<bool> tell_to_continue();
     Task<void> send_body();
@@ -182,25 +181,11 @@ void UpstreamExchange::render_request() {
     if (session_) {
         request_.append(session_->headers);
         if (x_.stale) request_.add_number("X-Discord-Stale", x_.stale->count());
-        if (session_->login_data_pending.exchange(false)) {
-            note_login_data_told();
+        if (x_.tells_login_data) {
             request_.add("X-Discord-Login-Data", percent_encode(session_->session.login_data));
         }
     }
     request_.end();
-}
-
-/// The store must know before this snapshot ages out, or the data would be told
-/// twice: a session that was used since its login has nothing pending.
-void UpstreamExchange::note_login_data_told() {
-    auto& gate = x_.gate;
-    const auto used =
-        std::max(gate.now(), session_->session.created_at + std::chrono::milliseconds(1));
-    gate.store_changes.run([&gate, digest = session_->digest, used] {
-        if (const auto done = gate.sessions.touch(digest, used); !done) {
-            log_warn("login data", describe_error(done.error()));
-        }
-    });
 }
 
 // --- sending -----------------------------------------------------------------

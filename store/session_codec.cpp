@@ -16,8 +16,9 @@ namespace {
 // Not JSON, since browsers' headers and digests need not be UTF-8; and a session
 // is decoded often. A new field goes to the end, under the next version, and
 // `decode` asks `version` before it reads it.
-constexpr std::uint8_t session_version = 4;  // 2: login_extras; 3: no longer wide;
-                                             // 4: each membership has its time
+constexpr std::uint8_t session_version = 5;  // 2: login_extras; 3: no longer wide;
+                                             // 4: each membership has its time;
+                                             // 5: login_data_told
 constexpr std::uint8_t login_version = 1;    // wide
 
 enum class Form { wide, compact };
@@ -349,6 +350,7 @@ Secret encode(const Session& session) {
     write(out, session.grant);
     write(out, session.identity);
     out.text(session.login_extras.reveal());
+    out.flag(session.login_data_told);
     return out.finish();
 }
 
@@ -371,6 +373,8 @@ Result<Session> decode_session(std::string_view bytes) {
     session.grant = read_grant(in);
     auto identity = read_identity(in, version);
     if (version >= 2) session.login_extras = Secret(in.text());
+    // It was the first use that told it, before.
+    session.login_data_told = version >= 5 ? in.flag() : session.last_seen_at > session.created_at;
     if (!identity || !in.finished()) return malformed("session: does not decode");
     session.identity = std::move(*identity);
     return session;

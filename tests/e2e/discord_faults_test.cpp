@@ -79,13 +79,6 @@ constexpr const char* oddities[] = {
     "email_null",
 };
 
-std::string callback_of(Browser& browser) {
-    const auto to_discord = browser.get("/login?rd=/x");
-    const auto back = browser.get(to_discord.field("Location"));
-    REQUIRE(back.status() == 302);
-    return back.field("Location");
-}
-
 /// Each row on a gate and a Discord of its own; most of the time they wait.
 void for_each_row(const std::function<void(const Row&)>& check) {
     // httplib makes tables at its first request; that they are guarded ThreadSanitizer
@@ -144,7 +137,7 @@ TEST_CASE(
             CAPTURE(std::string(route));
             auto& stage = stages.next();
             auto browser = stage.browser();
-            const auto back = callback_of(browser);
+            const auto back = callback_of(browser, "/login?rd=/x");
             const int calls = stage.discord.count(route);
             const int pages = stage.app.count();
             stage.discord.add_fault(route, row.fault, -1);
@@ -180,7 +173,7 @@ TEST_CASE("login: quartcord B13, M15: a Discord that drips is given up within it
             Stage stage;
             stage.discord.approve_as(demo::robin);
             auto browser = stage.browser();
-            const auto back = callback_of(browser);
+            const auto back = callback_of(browser, "/login?rd=/x");
             sim::Fault drips;
             drips.route = route;
             drips.times = -1;

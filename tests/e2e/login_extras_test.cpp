@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "tests/support/contains.hpp"
 #include "tests/support/internal.hpp"
+#include "tests/support/replicas.hpp"
 
 // What a login can ask for beyond who somebody is: profiles, bots, webhooks, guilds.
 
@@ -95,6 +98,44 @@ TEST_CASE(
     const auto handle = handle_of(stage, browser);
     CHECK_FALSE(stage.app.last().has("X-Discord-Login-Data"));
     CHECK(Internal(stage).get("/v1/sessions/" + handle).json()["login_data"]["a"][0] == 1);
+}
+
+TEST_CASE("quartcord C15b: login data reaches the application once, whoever is asked first") {
+    // Each request meets gates that have cached nothing, and others that have.
+    const auto told = [](const Stage& stage) {
+        int times = 0;
+        for (const auto& request : stage.app.requests()) {
+            times += request.has("X-Discord-Login-Data") ? 1 : 0;
+        }
+        return times;
+    };
+    SUBCASE("eight at once, after a restart") {
+        Stage stage({.rules = members_only, .login = profiles});
+        stage.discord.approve_as(demo::fern);
+        auto fern = stage.browser();
+        REQUIRE(fern.get(callback_of(fern, "/login?rd=/first&data=1")).status() == 302);
+        REQUIRE(stage.stop_gate() == 0);
+        stage.start_gate();
+        std::vector<std::thread> tabs;
+        for (int i = 0; i < 8; ++i) {
+            tabs.emplace_back([copy = fern]() mutable { copy.get("/first"); });
+        }
+        for (auto& tab : tabs) tab.join();
+        CHECK(stage.app.count() == 8);
+        CHECK(told(stage) == 1);
+    }
+    SUBCASE("on the replica that did not log in, and then on the other") {
+        Replicas replicas({.rules = members_only, .login = profiles});
+        auto& stage = replicas.stage;
+        stage.discord.approve_as(demo::fern);
+        auto fern = stage.browser();
+        REQUIRE(fern.get(callback_of(fern, "/login?rd=/first&data=1")).status() == 302);
+        replicas.there(fern).get("/first");
+        CHECK(told(stage) == 1);
+        fern.get("/first");
+        CHECK(stage.app.count() == 2);
+        CHECK(told(stage) == 1);
+    }
 }
 
 TEST_CASE("quartcord U18: login.auto_join makes a visitor a member before rules are asked") {

@@ -27,15 +27,6 @@ std::string attributes_of(const std::string& set_cookie) {
     return end == std::string::npos ? "" : set_cookie.substr(end);
 }
 
-/// From /login to the address that Discord sends the browser back to.
-std::string callback_of(Browser& browser, const std::string& login = "/login") {
-    const auto to_discord = browser.get(login);
-    REQUIRE(to_discord.status() == 302);
-    const auto back = browser.get(to_discord.field("Location"));
-    REQUIRE(back.status() == 302);
-    return back.field("Location");
-}
-
 }  // namespace
 
 TEST_CASE("a login brings a visitor back to the page that was asked for") {

@@ -297,6 +297,27 @@ TEST_CASE("G21 ASVS 7.1.2: a login beyond session.max_per_user ends the oldest o
         }
         CHECK(robin.ask("GET", "/inbox").status() == 200);
     }
+    SUBCASE("logins at the same time leave as many as there may be") {
+        Replicas replicas({.session = "max_per_user: 2"});
+        auto& stage = replicas.stage;
+        stage.discord.approve_as(demo::fern);
+        struct Tab {
+            Browser browser;
+            std::string callback;
+        };
+        std::vector<Tab> tabs;
+        for (int i = 0; i < 8; ++i) {
+            Tab tab{stage.browser(), ""};
+            tab.callback = callback_of(tab.browser, "/login?rd=/inbox");
+            tabs.push_back(std::move(tab));
+        }
+        std::vector<std::thread> threads;
+        for (auto& tab : tabs) threads.emplace_back([&tab] { tab.browser.get(tab.callback); });
+        for (auto& thread : threads) thread.join();
+        int live = 0;
+        for (auto& tab : tabs) live += tab.browser.ask("GET", "/inbox").status() == 200 ? 1 : 0;
+        CHECK(live == 2);
+    }
     SUBCASE("no limit is the default") {
         Stage stage;
         for (auto& browser : sign_in_five(stage)) {

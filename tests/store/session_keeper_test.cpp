@@ -772,6 +772,28 @@ TEST_CASE("a refused token is renewed once; refused when it is new, the session 
         CHECK(house.discord.count("/users/@me/guilds") == 2);
         CHECK(house.discord.total() == 3);
     }
+    SUBCASE("renewed for itself, and dead at its first use later") {
+        house.pass(6 * 24h);
+        REQUIRE(house.keepers.front()->access_token(house.known()));
+        house.discord.tokens_are_dead = true;
+        CHECK(house.confirm().state == State::ended);
+        CHECK_FALSE(house.is_signed_in());
+        CHECK(house.discord.count("refresh") == 1);
+        CHECK(house.discord.total() == 2);
+    }
+    SUBCASE("renewed for itself, used, and dead much later: renewed again") {
+        house.pass(6 * 24h);
+        REQUIRE(house.keepers.front()->access_token(house.known()));
+        CHECK(house.confirm().state == State::fresh);
+        house.pass(5min);
+        ++house.discord.generation;
+        (void)house.sessions->change(house.digest, house.now, [](Session& session) {
+            session.grant.refresh_token = Secret("refresh 3");
+            return true;
+        });
+        CHECK(house.confirm().state == State::fresh);
+        CHECK(house.discord.count("refresh") == 2);
+    }
     SUBCASE("it was due anyway: one call with the new token is enough") {
         house.pass(6 * 24h);
         house.discord.tokens_are_dead = true;

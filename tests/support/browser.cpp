@@ -152,6 +152,16 @@ void Browser::drop_cookie(const std::string& name) {
     cookies_[host_of(home_ + "/")].erase(name);
 }
 
+std::string callback_of(Browser& browser, const std::string& login) {
+    auto place = login;
+    for (int hop = 0; hop < 2; ++hop) {
+        const auto answer = browser.get(place);
+        if (answer.status() != 302) throw std::runtime_error(place + ": no redirect");
+        place = answer.field("Location");
+    }
+    return place;
+}
+
 std::string Browser::hop_to(const std::string& path) const {
     for (const auto& hop : hops_) {
         if (origin_of(hop) != home_) continue;

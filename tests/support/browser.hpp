@@ -65,6 +65,8 @@ private:
     std::string place_;
 };
 
+/// From `login` to the address that Discord sends the browser back to, which is not asked yet.
+std::string callback_of(Browser& browser, const std::string& login = "/login");
 /// One parameter of a URL's query, decoded.
 std::string parameter(const std::string& url, std::string_view name);
 /// Everything before the path.
