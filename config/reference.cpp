@@ -260,7 +260,7 @@ Scopes that rules need (`guilds`, `guilds.members.read`) are added to every logi
 gets 403 (`reason: missing_scope`) where a rule cannot be judged without, and a button to log in again.
 
 `/api/**` covers `/api` and `/api/` as well as everything below. `/api/*` covers one segment below
-`/api/`, `/api` only itself. Rules can be given in the file only, not as a flag or variable.
+`/api/`, `/api` only itself and `/api/`. Rules can be given in the file only, not as a flag or variable.
 )";
     }
     out += "\n## Scopes\n\nA scope that is not listed is a warning. Discord documents:\n\n";

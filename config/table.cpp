@@ -197,7 +197,7 @@ std::vector<Setting> make_table() {
                       "\"1234\"")),
         required(secret("discord.client_secret", "Of the same application.")),
         secret("discord.bot_token",
-               "Of the application's bot: looks members up instead of asking as the visitor, which "
+               "Of the application's bot: looks members up after the login instead of asking as the visitor, which "
                "Discord allows more often. Only for guilds that the bot is in."),
         text("discord.public_key", "",
              "Of the same application, in hex; turns on the webhook endpoint, "

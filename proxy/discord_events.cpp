@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 
 #include "core/discord/webhook_json.hpp"
 #include "proxy/pages.hpp"
@@ -79,6 +81,16 @@ Result<void> check_newer(Gate& gate, Snowflake user) {
     return {};
 }
 
+/// What the header says that the signature covers: seconds since 1970.
+std::optional<TimePoint> sent_at(std::string_view timestamp) {
+    std::int64_t seconds = 0;
+    const auto end = timestamp.data() + timestamp.size();
+    const auto [rest, problem] = std::from_chars(timestamp.data(), end, seconds);
+    constexpr std::int64_t last = 9'000'000'000;  // within the clock's range
+    if (problem != std::errc() || rest != end || seconds < 0 || seconds > last) return std::nullopt;
+    return TimePoint(std::chrono::seconds(seconds));
+}
+
 enum class Verdict { ignored, not_signed, taken };
 
 /// Blocks: a signature takes a while, and the store may.
@@ -94,7 +106,8 @@ Result<Verdict> take(Gate& gate, std::string_view signature, std::string_view ti
         return Verdict::ignored;
     }
     if (event->type != "APPLICATION_DEAUTHORIZED" || !event->user) return Verdict::ignored;
-    const auto ended = gate.sessions.end_user(*event->user, event->at);
+    const auto at = event->at ? *event->at : sent_at(timestamp).value_or(gate.now());
+    const auto ended = gate.sessions.end_user(*event->user, at);
     if (!ended) return ended.error();
     gate.keeper.forget(*event->user);
     log_info("deauthorized",

@@ -55,7 +55,9 @@ Reply list_sessions(Gate& gate, const InternalRequest& request) {
     const auto limit = query.number("limit", default_limit, 1, most_sessions);
     const auto cursor = query.text("cursor");
     if (!query.problem().empty()) return invalid_request(query.problem());
-    if (cursor.size() > max_cursor_bytes) return invalid_request("cursor: not one of ours");
+    const auto is_odd = [](char c) { return c <= ' ' || c > '~'; };
+    if (cursor.size() > max_cursor_bytes || std::ranges::any_of(cursor, is_odd))
+        return invalid_request("cursor: not one of ours");
 
     const auto page = gate.sessions.list(user, cursor, limit, gate.now());
     if (!page) return failed(gate, page.error());

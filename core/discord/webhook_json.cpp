@@ -45,9 +45,8 @@ Result<WebhookEvent> parse_webhook_event(std::string_view json) {
     if (!inner || !inner->is_object()) return malformed("event");
     const JsonReader reader(*inner);
     out.type = reader.any_text("type").value_or("");
-    const auto at = parse_timestamp(reader.any_text("timestamp").value_or(""));
-    if (out.type.empty() || !at) return malformed(out.type.empty() ? "event.type" : "timestamp");
-    out.at = *at;
+    if (out.type.empty()) return malformed("event.type");
+    out.at = parse_timestamp(reader.any_text("timestamp").value_or(""));
     const auto* const data = reader.find("data");
     if (!data || !data->is_object()) return out;
     const JsonReader about(*data);

@@ -21,7 +21,7 @@ bool is_signed_by(std::string_view public_key, std::string_view signature,
 struct WebhookEvent {
     bool is_ping = false;
     std::string type;               ///< "APPLICATION_DEAUTHORIZED"; empty for a ping
-    TimePoint at;                   ///< when it happened
+    std::optional<TimePoint> at;    ///< when it happened, where it says so
     std::optional<Snowflake> user;  ///< whom it is about, where it says so
 };
 

@@ -150,6 +150,10 @@ TEST_CASE("quartcord C9 C12 C19 C23 H4: a session is listed and shown with what 
     const auto robins = api.get("/v1/sessions?user_id=" + demo::robin.to_string()).json();
     CHECK(robins["sessions"].size() == 2);
     CHECK(robins["next_cursor"].is_null());
+    for (const char* odd : {"%00zz", "a%20b", "%7f"}) {
+        CAPTURE(std::string(odd));
+        CHECK(api.get("/v1/sessions?cursor=" + std::string(odd)).code() == "invalid_request");
+    }
     const auto gardeners = api.get("/v1/sessions?guild_id=" + demo::workshop.to_string()).json();
     REQUIRE(gardeners["sessions"].size() == 1);
     CHECK(gardeners["sessions"][0]["handle"] == handle);

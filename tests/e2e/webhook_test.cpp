@@ -205,6 +205,23 @@ TEST_CASE("webhook: an event ends the sessions that are older than it, however o
     CHECK(again.ask("GET", "/inbox").status() == 200);
 }
 
+TEST_CASE("webhook: an event that does not say when it happened is as old as its signature") {
+    TestClock clock;
+    Stage stage(on(clock));
+    auto fern = stage.browser_of(demo::fern);
+    clock.pass(1min);
+    const auto sent = std::chrono::floor<std::chrono::seconds>(clock.now()).time_since_epoch();
+    const Event event{R"({"version":1,"application_id":"1","type":1,"event":)"
+                      R"({"type":"APPLICATION_DEAUTHORIZED","data":{"user":{"id":")" +
+                          demo::fern.to_string() + R"("}}}})",
+                      std::to_string(sent.count())};
+    clock.pass(1min);
+    auto since = stage.browser_of(demo::fern);
+    CHECK(post(stage, event) == 204);
+    CHECK(fern.ask("GET", "/inbox").status() == 401);
+    CHECK(since.ask("GET", "/inbox").status() == 200);
+}
+
 TEST_CASE("webhook: a session that began after the event by a clock that is ahead ends too") {
     TestClock clock;
     Stage stage(on(clock));
