@@ -257,10 +257,10 @@ TEST_CASE("hop-by-hop fields end here, and Connection cannot take what others re
         CHECK_FALSE(stage.app.last().has(c.removed));
     }
     std::string many = "Connection: a";
-    for (int i = 0; i < 1000; ++i) many += ",t" + std::to_string(i);
+    for (int i = 0; i < 2000; ++i) many += ",t" + std::to_string(i);
     stage.app.forget();
     CHECK_MESSAGE(stage.ask(stage.request("GET /public/x", many + "\r\n")).status() == 400,
-                  "B5 a thousand tokens");
+                  "B5 more names than are compared");
     CHECK(stage.app.count() == 0);
     // B4: what frames a body is not the client's to take away either.
     const std::string bodies[] = {
