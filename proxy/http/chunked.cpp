@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t max_line = 8 * 1024;
 constexpr std::size_t max_extension_bytes = 16 * 1024;
 constexpr std::size_t max_trailer_bytes = 16 * 1024;
+constexpr std::size_t max_trailers = 128;
 
 ChunkedDecoder::Step refuse(std::string_view reason) {
     ChunkedDecoder::Step step;
@@ -122,7 +123,9 @@ ChunkedDecoder::Step ChunkedDecoder::read_trailer_line(std::string_view bytes) {
     Step step;
     step.consumed = line->text.size() + 2;
     trailer_bytes_ += step.consumed;
-    if (trailer_bytes_ > max_trailer_bytes) return refuse("trailers too large");
+    if (trailer_bytes_ > max_trailer_bytes || trailers_ > max_trailers) {
+        return refuse("trailers too large");
+    }
     if (line->text.empty()) {
         state_ = State::done;
         step.done = true;
@@ -136,6 +139,7 @@ ChunkedDecoder::Step ChunkedDecoder::read_trailer_line(std::string_view bytes) {
         const auto byte = static_cast<unsigned char>(c);
         if ((byte < 0x20 && c != '\t') || byte == 0x7f) return refuse("malformed trailer");
     }
+    ++trailers_;
     step.trailer = {line->text.substr(0, colon), trim(line->text.substr(colon + 1))};
     return step;
 }

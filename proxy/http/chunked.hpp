@@ -36,6 +36,7 @@ private:
     std::uint64_t left_ = 0;
     std::size_t extension_bytes_ = 0;
     std::size_t trailer_bytes_ = 0;
+    std::size_t trailers_ = 0;
 };
 
 /// "1a2b\r\n": the line before a chunk of `size` bytes.
