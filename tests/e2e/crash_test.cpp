@@ -112,6 +112,7 @@ void kill_gate_again_and_again(Stage& stage, int rounds) {
             stage.gate().process().signal(SIGKILL);
             REQUIRE(stage.gate().process().wait() == 1000 + SIGKILL);
         });
+        stage.app.forget();
         stage.start_gate();
         check(stage, told);
         answers += told.count();
@@ -164,6 +165,7 @@ void kill_gate_while_tokens_rotate(Stage& stage, int rounds) {
         stage.gate().process().signal(SIGKILL);
         REQUIRE(stage.gate().process().wait() == 1000 + SIGKILL);
         for (auto& visitor : visitors) visitor.join();
+        stage.app.forget();  // thousands of requests each time
         stage.start_gate();
         const auto status = [&](const std::string& cookie) {
             auto browser = stage.browser();
